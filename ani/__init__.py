@@ -1,0 +1,1 @@
+"""Whose line is this, and may it be billed."""

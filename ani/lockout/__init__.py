@@ -1,0 +1,1 @@
+"""Wrong entries, counted across calls."""

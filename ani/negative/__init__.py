@@ -1,0 +1,1 @@
+"""Lines that may not be billed, each with its reason."""

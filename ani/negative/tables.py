@@ -1,0 +1,20 @@
+"""The negative database: an entry is lifted with a note, never removed."""
+
+import sqlalchemy as sa
+
+from runtime.database import Instant, RowId, metadata
+
+negative_entry = sa.Table(
+    "negative_entry",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("ani", sa.String(16), nullable=False, index=True),
+    sa.Column("reason", sa.String(40), nullable=False),
+    sa.Column("blocked_by", sa.String(80), nullable=False),
+    sa.Column("note", sa.String(400), nullable=False, server_default=""),
+    sa.Column("blocked_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("lifted_at", Instant),
+    sa.Column("lifted_by", sa.String(80)),
+    sa.Column("lift_note", sa.String(400)),
+)

@@ -1,0 +1,30 @@
+"""Identity records (keyed hashes only) and the evidence that a caller on a line proved his age."""
+
+import sqlalchemy as sa
+
+from runtime.database import Instant, RowId, metadata
+
+identity_record = sa.Table(
+    "identity_record",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("ani", sa.String(16), nullable=False, index=True),
+    sa.Column("last_name", sa.String(80), nullable=False, server_default=""),
+    sa.Column("birth_on", sa.Date, nullable=False),
+    sa.Column("ssn_last_four_hash", sa.String(64), nullable=False),
+    sa.Column("source", sa.String(40), nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.UniqueConstraint("ani", "ssn_last_four_hash"),
+)
+
+age_evidence = sa.Table(
+    "age_evidence",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("ani", sa.String(16), nullable=False, index=True),
+    sa.Column("identity_record_id", sa.ForeignKey("identity_record.id")),
+    sa.Column("minimum_age", sa.Integer, nullable=False),
+    sa.Column("method", sa.String(20), nullable=False),
+    sa.Column("proven_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)

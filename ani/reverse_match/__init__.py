@@ -1,0 +1,1 @@
+"""Name and address of a line: listings and their import."""

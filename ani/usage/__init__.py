@@ -1,0 +1,1 @@
+"""Minutes a line has used and is using, against its caps."""

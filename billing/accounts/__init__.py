@@ -1,0 +1,1 @@
+"""Prepaid customers: accounts, their lines, access codes and PINs."""

@@ -1,0 +1,50 @@
+"""Accounts with their balance and holds, and the lines, access codes and PINs that open them.
+
+The database itself refuses a balance that cannot pay what is held (CHG-2).
+"""
+
+import sqlalchemy as sa
+
+from runtime.database import Instant, Micros, RowId, metadata
+
+account = sa.Table(
+    "account",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("number", sa.String(32), nullable=False, unique=True),
+    sa.Column("operator_id", sa.ForeignKey("operator.id"), nullable=False),
+    sa.Column("name", sa.String(80), nullable=False, server_default=""),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("state", sa.String(10), nullable=False, server_default="open"),
+    sa.Column("balance_micros", Micros, nullable=False, server_default="0"),
+    sa.Column("held_micros", Micros, nullable=False, server_default="0"),
+    sa.Column("limit_micros", Micros, nullable=False, server_default="0"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.CheckConstraint("held_micros >= 0", name="held_not_negative"),
+    sa.CheckConstraint("limit_micros >= 0", name="limit_not_negative"),
+    sa.CheckConstraint("balance_micros - held_micros >= -limit_micros", name="available_not_below_limit"),
+)
+
+account_line = sa.Table(
+    "account_line",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False, index=True),
+    sa.Column("ani", sa.String(16), nullable=False, index=True),
+    sa.Column("access_code_hash", sa.String(64)),
+    sa.Column("added_at", Instant, nullable=False),
+    sa.UniqueConstraint("account_id", "ani"),
+    sa.UniqueConstraint("ani", "access_code_hash"),
+)
+
+pin = sa.Table(
+    "pin",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False, index=True),
+    sa.Column("pin_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("issued_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("revoked_at", Instant),
+)

@@ -1,0 +1,1 @@
+"""The record of each call: live, explained, and as a CDR."""

@@ -1,0 +1,1 @@
+"""Charging sessions: initiate, update, terminate, as in RFC 8506."""

@@ -1,0 +1,52 @@
+"""Charging sessions and the answer given to each request, so that a replay gets the same answer."""
+
+import sqlalchemy as sa
+
+from runtime.database import Instant, Micros, metadata
+
+charging_session = sa.Table(
+    "charging_session",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("service", sa.String(20), nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("tariff_version_id", sa.ForeignKey("tariff_version.id"), nullable=False),
+    sa.Column("rate_prefix", sa.String(16), nullable=False),
+    sa.Column("request_number", sa.Integer, nullable=False),
+    sa.Column("granted_ms", sa.BigInteger, nullable=False),
+    sa.Column("held_micros", Micros, nullable=False),
+    sa.Column("final", sa.Boolean, nullable=False),
+    sa.Column("cap_ms", sa.BigInteger, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("valid_until_at", Instant, nullable=False),
+    sa.Column("used_ms", sa.BigInteger),
+    sa.Column("charged_micros", Micros),
+    sa.Column("ended_at", Instant),
+    sa.CheckConstraint("held_micros >= 0 AND granted_ms >= 0", name="not_negative"),
+)
+sa.Index(
+    "ix_charging_session_account_open",
+    charging_session.c.account_id,
+    sqlite_where=charging_session.c.state == "open",
+    postgresql_where=charging_session.c.state == "open",
+)
+sa.Index(
+    "ix_charging_session_valid_open",
+    charging_session.c.valid_until_at,
+    sqlite_where=charging_session.c.state == "open",
+    postgresql_where=charging_session.c.state == "open",
+)
+
+charging_request = sa.Table(
+    "charging_request",
+    metadata,
+    sa.Column("session_id", sa.ForeignKey("charging_session.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("wanted_ms", sa.BigInteger, nullable=False),
+    sa.Column("granted_ms", sa.BigInteger, nullable=False),
+    sa.Column("held_micros", Micros, nullable=False),
+    sa.Column("final", sa.Boolean, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""What staff do from a terminal with accounts, tariffs, calls and money."""

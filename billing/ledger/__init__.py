@@ -1,0 +1,1 @@
+"""Double entry: transfers and postings, appended and never edited."""

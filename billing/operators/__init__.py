@@ -1,0 +1,1 @@
+"""Who sells: operators, their service profiles and the toll numbers that reach them."""

@@ -1,0 +1,1 @@
+"""Price tables: versions, rates, their import and the test of a number."""

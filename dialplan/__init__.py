@@ -1,0 +1,1 @@
+"""Number plans, routes, and the Asterisk configuration made from them."""

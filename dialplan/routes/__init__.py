@@ -1,0 +1,1 @@
+"""Which trunk carries which destination."""

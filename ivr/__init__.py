@@ -1,0 +1,1 @@
+"""A call from ring to settlement: the only room that knows Asterisk."""

@@ -1,0 +1,1 @@
+"""Settings, clock, ids, database engine and logs: what every room stands on, with no domain word."""

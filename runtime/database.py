@@ -1,0 +1,108 @@
+"""One way to the database: an engine, a transaction that is whole or not at all, and the schema's revision.
+
+SQLite runs in WAL with `synchronous=FULL`; its writing transactions begin IMMEDIATE, so that what was read is still
+true when it is written. PostgreSQL runs READ COMMITTED; money is guarded by conditional updates, not by isolation.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect, Engine
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = sa.MetaData(naming_convention=NAMING)
+
+Micros = sa.BigInteger
+"""Money: integer micro-units (10^-6) of the row's currency."""
+
+RowId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A surrogate key the database counts up itself."""
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware UTC moment, kept as integer microseconds since 1970: exact, comparable, the same on both databases."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """To microseconds; refuses a moment without a time zone."""
+        del dialect
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """From microseconds."""
+        del dialect
+        return None if value is None else from_micros(int(value))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970, exactly; refuses a moment without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def from_micros(value: int) -> datetime:
+    """The moment so many microseconds after 1970."""
+    seconds, micros = divmod(value, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+
+
+def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16) -> Engine:
+    """An engine for `url` (sqlite:///path or postgresql://...), set up as this module promises."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            parsed,
+            connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+            pool_size=pool_size,
+            max_overflow=pool_size,
+        )
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=pool_size)
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
+    del record
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A writing transaction: committed at the end of the block, rolled back whole when the block raises."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A reading transaction: one snapshot on SQLite, never waits for a writer."""
+    with engine.connect().execution_options(reading=True) as connection:
+        yield connection
