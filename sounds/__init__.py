@@ -1,0 +1,1 @@
+"""The prompts: their manifest, and the audio built from it."""
