@@ -1,0 +1,294 @@
+"""Reading CSV files that people made: header checked, bad rows told apart with their line and reason, good rows kept.
+
+Files are UTF-8 (a byte order mark is passed over), comma separated, quoted as in RFC 4180, with a header row. Columns
+are found by name, whatever their case and order; columns nobody asked for are ignored. Blank lines are passed over.
+"""
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TextIO, TypeVar
+
+T = TypeVar("T")
+
+HIDDEN = "***"
+_WATCH_EVERY_ROWS = 1000
+_REJECT_HEADER = ("line", "reason")
+
+
+class CsvFileError(Exception):
+    """The whole file, or the way it was asked for, cannot be used; the message says why (usage error)."""
+
+
+class BadRowError(ValueError):
+    """Raised by a row parser: this row is not loaded; the message is the reason and must not show a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column an import knows. What a secret column holds never leaves the parser, and never is in a reject file."""
+
+    name: str
+    required: bool = True
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[T]):
+    """A good row and the line of the file it begins on (the header is line 1)."""
+
+    line: int
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A bad row: where it begins, why it is refused, and its cells as they may be shown, under the file's header."""
+
+    line: int
+    reason: str
+    raw: tuple[str, ...]
+    header: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did, in rows."""
+
+    loaded: int = 0
+    rejected: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "ImportResult") -> "ImportResult":
+        return ImportResult(
+            self.loaded + other.loaded, self.rejected + other.rejected, self.unchanged + other.unchanged
+        )
+
+
+Watch = Callable[[int, int, int], None]
+"""Told now and then while a file is read: rows so far, bytes so far, bytes in all."""
+
+
+def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
+    """`--map COLUMN=FIELD` options as {column of the file: field of the import}; raises CsvFileError."""
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        column, equals, field = (part.strip() for part in pair.rpartition("="))
+        if not (column and equals and field):
+            raise CsvFileError(f"--map {pair}: write it as COLUMN=FIELD, the file's column first")
+        if column.lower() in mapping:
+            raise CsvFileError(f"--map {pair}: the column {column} is mapped twice")
+        mapping[column.lower()] = field.lower()
+    return mapping
+
+
+def read_rows(
+    path: Path,
+    columns: Sequence[Column],
+    mapping: Mapping[str, str],
+    parse: Callable[[dict[str, str]], T],
+    watch: Watch | None = None,
+) -> Iterator[Row[T] | Rejected]:
+    """Each row of the file, parsed or rejected, in order; memory does not grow with the file.
+
+    `parse` gets every field of `columns` (absent optional ones as ""), white space trimmed and runs of it made one
+    space, free of control characters; it returns the value or raises BadRowError. Raises CsvFileError, at the first
+    row asked for, when the file cannot be read or lacks a required column.
+    """
+    try:
+        octets = path.open("rb")
+    except OSError as error:
+        raise CsvFileError(f"{path}: {error.strerror}") from error
+    with octets, TextIOWrapper(octets, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        size = os.fstat(octets.fileno()).st_size
+        reader = csv.reader(file, strict=True)
+        layout = _read_layout(path, reader, columns, mapping)
+        for count, (line, cells, fault) in enumerate(_records(reader), start=1):
+            if watch is not None and count % _WATCH_EVERY_ROWS == 0:
+                watch(count, octets.tell(), size)
+            if fault is not None:
+                yield layout.reject(line, fault, cells)
+                continue
+            try:
+                yield Row(line, parse(layout.fields(cells)))
+            except BadRowError as error:
+                yield layout.reject(line, str(error), cells)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where each field stands in this file."""
+
+    header: tuple[str, ...]
+    positions: Mapping[str, int]
+    absent: tuple[str, ...]
+    hidden: frozenset[int]
+
+    def fields(self, cells: Sequence[str]) -> dict[str, str]:
+        """The fields of a row; raises BadRowError when the row is not of this layout or not clean text."""
+        if len(cells) != len(self.header):
+            raise BadRowError(f"{len(cells)} cells, the header has {len(self.header)}")
+        found = dict.fromkeys(self.absent, "")
+        for name, position in self.positions.items():
+            text = " ".join(cells[position].split())
+            if not text.isprintable():
+                raise BadRowError(f"{name}: {_unclean(text)}")
+            found[name] = text
+        return found
+
+    def reject(self, line: int, reason: str, cells: Sequence[str]) -> Rejected:
+        """The row as it may be shown: secrets hidden, and all of it when its cells are not where they should be."""
+        astray = bool(self.hidden) and len(cells) != len(self.header)
+        raw = tuple(HIDDEN if cell and (astray or at in self.hidden) else cell for at, cell in enumerate(cells))
+        return Rejected(line, reason, raw, self.header)
+
+
+def _unclean(text: str) -> str:
+    return "not UTF-8" if any("\ud800" <= mark <= "\udfff" for mark in text) else "control character"
+
+
+def _read_layout(path: Path, reader: Any, columns: Sequence[Column], mapping: Mapping[str, str]) -> _Layout:
+    try:
+        header = tuple(" ".join(cell.split()) for cell in next(reader, []))
+    except csv.Error as error:
+        raise CsvFileError(f"{path}: the header is not CSV: {error}") from error
+    if not any(header):
+        raise CsvFileError(f"{path}: no header row")
+    names = [name.lower() for name in header]
+    known = {column.name for column in columns}
+    for column_name, field in mapping.items():
+        if field not in known:
+            raise CsvFileError(f"--map {column_name}={field}: no such field; fields are {', '.join(sorted(known))}")
+        if column_name.lower() not in names:
+            raise CsvFileError(f"--map {column_name}={field}: the file has no such column; it has {', '.join(header)}")
+    positions: dict[str, int] = {}
+    for at, name in enumerate(names):
+        # A field that another column was mapped to is not also taken from the column that bears its name.
+        field = mapping.get(name, "" if name in mapping.values() else name)
+        if field not in known:
+            continue
+        if field in positions:
+            raise CsvFileError(f"{path}: two columns for {field}")
+        positions[field] = at
+    missing = [column.name for column in columns if column.required and column.name not in positions]
+    if missing:
+        raise CsvFileError(
+            f"{path}: no column for {', '.join(missing)}; the header has {', '.join(header)} (use --map COLUMN=FIELD)"
+        )
+    hidden: frozenset[int] = frozenset()
+    secret = {column.name for column in columns if column.secret}
+    if secret:
+        shown = {at for field, at in positions.items() if field not in secret}
+        hidden = frozenset(range(len(header))) - shown
+    return _Layout(header, positions, tuple(sorted(known - positions.keys())), hidden)
+
+
+def _records(reader: Any) -> Iterator[tuple[int, list[str], str | None]]:
+    """Line, cells, fault (none if the row is CSV) of each row that is not blank."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, [], f"not CSV: {error}"
+            continue
+        if any(cell.strip() for cell in cells):
+            yield line, cells, None
+
+
+def batches(rows: Iterator[T], size: int) -> Iterator[list[T]]:
+    """The rows in lists of at most `size`."""
+    while batch := list(islice(rows, size)):
+        yield batch
+
+
+class RejectFile:
+    """A CSV of the rejected rows (line, reason, then the row), made when the first one comes, readable by its owner.
+
+    Mended, it can be imported itself. A reject file of an earlier run is replaced, or removed when nothing is
+    rejected; any other file of that name is left alone and CsvFileError raised.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self._file: TextIO | None = None
+        self._writer: Any = None
+
+    @staticmethod
+    def beside(path: Path) -> Path:
+        """Where the reject file of `path` is when nobody says otherwise."""
+        return path.with_name(f"{path.name}.rejected.csv")
+
+    def __enter__(self) -> "RejectFile":
+        try:
+            with self.path.open(encoding="utf-8", errors="replace") as earlier:
+                begins = earlier.readline()
+            if not begins.startswith(",".join(_REJECT_HEADER)):
+                raise CsvFileError(f"{self.path}: is there and is not a reject file; name another with --reject-file")
+            self.path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise CsvFileError(f"{self.path}: {error.strerror}") from error
+        return self
+
+    def write(self, rejected: Rejected) -> None:
+        """Add one row."""
+        if self._file is None:
+            self._open(rejected.header)
+        self.count += 1
+        self._writer.writerow((rejected.line, rejected.reason, *rejected.raw))
+
+    def _open(self, header: Sequence[str]) -> None:
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise CsvFileError(f"{self.path}: {error.strerror}") from error
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="")
+        self._writer = csv.writer(self._file)
+        # A mended reject file may be imported again: its own two columns are not doubled.
+        self._writer.writerow((*_REJECT_HEADER, *(f"earlier {n}" if n in _REJECT_HEADER else n for n in header)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class Progress:
+    """A Watch that says how far a file is: a line every `every_s` seconds, rewritten in place on a terminal."""
+
+    def __init__(self, stream: TextIO, now_s: Callable[[], float], every_s: float = 10.0) -> None:
+        self._stream = stream
+        self._now_s = now_s
+        self._in_place = stream.isatty()
+        self._every_s = 0.5 if self._in_place else every_s
+        self._started_s = self._said_s = now_s()
+
+    def __call__(self, rows: int, position: int, size: int) -> None:
+        """Say it, when it is time."""
+        now_s = self._now_s()
+        if now_s - self._said_s < self._every_s:
+            return
+        self._said_s = now_s
+        spent_s = now_s - self._started_s
+        left_s = spent_s * (size - position) / position if position else 0.0
+        share = 100 * position // size if size else 100
+        text = f"{rows} rows, {share} %, {rows / spent_s:.0f} rows/s, {left_s:.0f} s left"
+        self._stream.write(f"\r\x1b[K{text}" if self._in_place else f"{text}\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Clear the terminal's line."""
+        if self._in_place:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
