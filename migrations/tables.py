@@ -1,6 +1,24 @@
 """Every table of every room, gathered so that Alembic can compare them with the database."""
 
-import dialplan.routes.tables  # noqa: F401  (imported for the tables they declare)
+import importlib
+
 from runtime.database import metadata
 
-__all__ = ["metadata"]
+MODULES = (
+    "ani.lockout.tables",
+    "ani.negative.tables",
+    "ani.qualification.tables",
+    "ani.reverse_match.tables",
+    "ani.usage.tables",
+    "billing.accounts.tables",
+    "billing.calls.tables",
+    "billing.charging.tables",
+    "billing.ledger.tables",
+    "billing.operators.tables",
+    "billing.tariffs.tables",
+    "dialplan.routes.tables",
+)
+for module in MODULES:
+    importlib.import_module(module)
+
+__all__ = ["MODULES", "metadata"]

@@ -17,7 +17,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from runtime import database, keys, logs, settings
@@ -112,7 +112,7 @@ class _DryRunDoneError(Exception):
 
 
 @contextmanager
-def writing(engine: Engine, *, dry_run: bool) -> Iterator[database.Connection]:
+def writing(engine: Engine, *, dry_run: bool) -> Iterator[Connection]:
     """A transaction for a command that writes; a dry run walks the same path and rolls it back."""
     try:
         with database.transaction(engine) as connection:

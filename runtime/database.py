@@ -85,7 +85,7 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
 def _set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
     del record
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
