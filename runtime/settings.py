@@ -66,6 +66,16 @@ class SwitchSettings(Section):
     sip_port: int = Field(default=5060, ge=1, le=65535)
     trunk: str = "network"
     ring_timeout_s: int = Field(default=45, ge=5, le=180)
+    access_numbers: tuple[str, ...] = Field(default=(), description="numbers answered beside 1900NXXXXXX")
+    sip_bind: str = "127.0.0.1"
+    network_host: str = Field(default="127.0.0.1", description="where calls to destinations are sent")
+    network_port: int = Field(default=5070, ge=1, le=65535)
+    network_match: tuple[str, ...] = Field(default=("127.0.0.1",), description="addresses that are the trunk")
+    rtp_first_port: int = Field(default=10000, ge=1024, le=65000)
+    rtp_last_port: int = Field(default=20000, ge=1024, le=65535)
+    softphone_secret: SecretStr = Field(
+        default=SecretStr(""), description="password of the account softphone; empty: none"
+    )
 
 
 class CallSettings(Section):
