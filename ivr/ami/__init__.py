@@ -1,0 +1,1 @@
+"""The manager interface: the client, and what is on the line now."""
