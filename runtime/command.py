@@ -1,26 +1,28 @@
 """The one command, `tollgate`: it collects the commands of every room and gives them one way to speak and to end.
 
 A room offers `attach(app)` under the entry-point group `tollgate.commands`. Data goes to stdout, everything else to
-stderr; `--json` prints one document; the exit code says what happened (see ExitCode).
+stderr; `--json` prints one document; the exit code says what happened (see ExitCode). Nothing heavy is imported
+before a command runs: rooms import their services inside their commands.
 """
 
 import enum
 import getpass
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib.metadata import entry_points
-from typing import Annotated, Any, NoReturn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import entry_points, version
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
 
-from runtime import database, keys, logs, settings
+from runtime.faults import BusyError, NotFoundError, StaffError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from runtime.settings import Settings
 
 
 class ExitCode(enum.IntEnum):
@@ -44,7 +46,6 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the record.")]
 
 console = Console(stderr=True)
-output = Console()
 
 
 class CommandError(Exception):
@@ -60,20 +61,38 @@ def staff_name() -> str:
     return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
-def open_settings() -> settings.Settings:
+def open_settings() -> "Settings":
     """The settings, with logs set up as they say."""
+    from runtime import logs, settings
+
     found = settings.load_settings()
     logs.set_up_logs(found.log.level, found.log.format)
     return found
 
 
-def open_engine(found: settings.Settings) -> Engine:
-    """An engine on the configured database; refuses a schema that is not the one this program was made for."""
-    engine = database.create_engine(found.database.url, busy_timeout_s=found.database.busy_timeout_s)
-    from runtime import schema
+def open_engine(found: "Settings", *, dry_run: bool = False) -> "Engine":
+    """An engine on the configured database; refuses a schema that is not the one this program was made for.
 
+    In a dry run every transaction of the services is walked through and rolled back.
+    """
+    from runtime import database, schema
+
+    engine = open_any_engine(found)
     schema.require_current(engine)
+    if dry_run:
+        console.print("dry run: nothing will be written", highlight=False)
+        return database.rehearsing(engine)
     return engine
+
+
+def open_any_engine(found: "Settings") -> "Engine":
+    """An engine on the configured database, whatever its revision; refuses to make an SQLite file by looking at it."""
+    from runtime import database, schema
+
+    path = database.sqlite_file(found.database.url)
+    if path is not None and not path.exists():
+        raise schema.SchemaError(f"there is no database at {path}: run `tollgate db upgrade`")
+    return database.create_engine(found.database.url, busy_timeout_s=found.database.busy_timeout_s)
 
 
 def money_document(micros: int, currency: str) -> dict[str, str]:
@@ -92,35 +111,33 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     if not sys.stdout.isatty():
         sys.stdout.write("\t".join(columns) + "\n")
         for row in rows:
-            sys.stdout.write("\t".join("" if cell is None else str(cell) for cell in row) + "\n")
+            sys.stdout.write("\t".join(_cell(cell) for cell in row) + "\n")
         return
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    output.print(table)
+        table.add_row(*(escape(_cell(cell)) for cell in row))
+    Console().print(table)
 
 
 def print_record(record: Mapping[str, object]) -> None:
     """One thing, a field a line."""
     width = max((len(name) for name in record), default=0)
     for name, value in record.items():
-        sys.stdout.write(f"{name:<{width}}  {'' if value is None else value}\n")
+        sys.stdout.write(f"{name:<{width}}  {_cell(value)}".rstrip() + "\n")
 
 
-class _DryRunDoneError(Exception):
-    """Carries the end of a dry run out of its transaction, so that it is rolled back."""
+def print_done(line: str) -> None:
+    """What was done, for a person: one line on stdout."""
+    sys.stdout.write(line + "\n")
 
 
-@contextmanager
-def writing(engine: Engine, *, dry_run: bool) -> Iterator[Connection]:
-    """A transaction for a command that writes; a dry run walks the same path and rolls it back."""
-    try:
-        with database.transaction(engine) as connection:
-            yield connection
-            if dry_run:
-                raise _DryRunDoneError
-    except _DryRunDoneError:
-        console.print("dry run: nothing was written")
+def _cell(value: object) -> str:
+    """One cell on one line; control characters of a hostile name never reach a terminal."""
+    text = "" if value is None else str(value)
+    return text if text.isprintable() else "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 def build_app() -> typer.Typer:
@@ -130,10 +147,28 @@ def build_app() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         help="Tollgate: a prepaid telephone gateway.",
+        epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not found or nothing to do, 4 some rows rejected, "
+        "5 already running, 75 try again later, 130 interrupted.",
     )
+    app.callback()(_root)
     for entry in sorted(entry_points(group="tollgate.commands"), key=lambda entry: entry.name):
-        entry.load()(app)
+        attach: Callable[[typer.Typer], None] = entry.load()
+        attach(app)
     return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"tollgate {version('tollgate')}\n")
+        raise typer.Exit
+
+
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Tollgate: a prepaid telephone gateway."""
 
 
 def main() -> NoReturn:
@@ -141,30 +176,46 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line and give its exit code."""
-    from runtime.schema import SchemaError
-
+def run(arguments: Sequence[str], app: typer.Typer | None = None) -> int:
+    """Run one command line (of the whole program, unless told otherwise) and give its exit code."""
     try:
-        result: Any = build_app()(list(arguments), standalone_mode=False)
-    except CommandError as error:
-        return _fail(str(error), error.code)
-    except (settings.SettingsError, keys.KeyFileError, SchemaError) as error:
-        return _fail(str(error), ExitCode.FAILED)
-    except OperationalError as error:
-        return _fail(f"database: {error.orig}", ExitCode.TEMPORARY)
-    except DBAPIError as error:
-        return _fail(f"database: {error.orig}", ExitCode.FAILED)
+        result: Any = (app or build_app())(list(arguments), standalone_mode=False)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return _fail("interrupted", ExitCode.INTERRUPTED)
-    except Exception as error:  # the outermost edge: usage errors of the vendored Click carry their own exit code
-        code = getattr(error, "exit_code", None)
-        show = getattr(error, "show", None)
-        if code is None or show is None:
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except Exception as error:  # the outermost edge: faults a user can cause become a line, all others go on
+        code = _explain(error)
+        if code is None:
             raise
+        return code
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _explain(error: Exception) -> int | None:
+    """Say what went wrong in one line; gives the exit code, or none for a fault that is our own."""
+    if isinstance(error, CommandError):
+        return _fail(str(error), error.code)
+    if isinstance(error, StaffError):
+        codes = {NotFoundError: ExitCode.NOTHING, BusyError: ExitCode.TEMPORARY}
+        return _fail(
+            str(error), next((code for kind, code in codes.items() if isinstance(error, kind)), ExitCode.FAILED)
+        )
+    if isinstance(error, typer.Abort):
+        return _fail("not done", ExitCode.FAILED)
+    code, show = getattr(error, "exit_code", None), getattr(error, "show", None)
+    if code is not None and show is not None:  # usage errors of the Click that Typer carries
         show()
         return int(code)
-    return result if isinstance(result, int) else ExitCode.OK
+    if "sqlalchemy" in sys.modules:
+        from runtime.database_faults import explain_fault
+
+        fault = explain_fault(error)
+        if fault is not None:
+            return _fail(f"database: {fault.line}", ExitCode.TEMPORARY if fault.may_pass else ExitCode.FAILED)
+    return None
 
 
 def _fail(message: str, code: ExitCode) -> int:

@@ -68,8 +68,6 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
     """An engine for `url` (sqlite:///path or postgresql://...), set up as this module promises."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(
             parsed,
             connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
@@ -96,9 +94,27 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """A writing transaction: committed at the end of the block, rolled back whole when the block raises."""
-    with engine.begin() as connection:
+    """A writing transaction: committed at the end of the block, rolled back whole when the block raises.
+
+    On a rehearsing engine it is rolled back at the end all the same.
+    """
+    with engine.connect() as connection, connection.begin() as begun:
         yield connection
+        if engine.get_execution_options().get("rehearsal", False):
+            begun.rollback()
+
+
+def rehearsing(engine: Engine) -> Engine:
+    """The same database, walked through the same code, where nothing that is written stays (`--dry-run`)."""
+    return engine.execution_options(rehearsal=True)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a plain SQLite address; none for a server, for memory, and for `file:` addresses."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database.startswith((":", "file:")):
+        return None
+    return Path(parsed.database)
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 import hashlib
 import hmac
+import os
 import secrets
 from pathlib import Path
+
+from runtime.faults import StaffError
 
 PEPPER_BYTES = 32
 
 
-class KeyFileError(Exception):
+class KeyFileError(StaffError):
     """The file that holds the key cannot be used; the message says what to do."""
 
 
@@ -53,10 +56,14 @@ def load_pepper(path: Path) -> Pepper:
 
 
 def make_pepper(path: Path) -> bool:
-    """Make the key file unless there is one; true if it was made."""
-    if path.exists():
+    """Make the key file, readable by its owner alone, unless there is one; true if it was made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(secrets.token_bytes(PEPPER_BYTES).hex() + "\n", encoding="ascii")
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}") from error
+    with os.fdopen(file, "w", encoding="ascii") as stream:
+        stream.write(secrets.token_bytes(PEPPER_BYTES).hex() + "\n")
     return True

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
+from runtime.faults import StaffError
 
-class SchemaError(Exception):
+
+class SchemaError(StaffError):
     """The database is not at the revision this program needs; the message says which command mends it."""
 
 
@@ -30,6 +33,11 @@ def head_revision() -> str:
     return head
 
 
+def known_revisions() -> frozenset[str]:
+    """Every revision this program can come from."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+
+
 def current_revision(engine: Engine) -> str | None:
     """The revision the database is at; none for an empty one."""
     with engine.connect() as connection:
@@ -38,12 +46,14 @@ def current_revision(engine: Engine) -> str | None:
 
 def require_current(engine: Engine) -> None:
     """Raise SchemaError unless the database is at the revision this program needs."""
-    current = current_revision(engine)
+    current, head = current_revision(engine), head_revision()
     if current is None:
         raise SchemaError("the database is empty: run `tollgate db upgrade`")
-    if current != head_revision():
+    if current not in known_revisions():
+        raise SchemaError(f"the database is at revision {current}, which is newer than this program: install the newer")
+    if current != head:
         raise SchemaError(
-            f"the database is at revision {current}, this program needs {head_revision()}: run `tollgate db upgrade`"
+            f"the database is at revision {current}, this program needs {head}: run `tollgate db upgrade`"
         )
 
 
@@ -59,3 +69,25 @@ def downgrade(connection: Connection, revision: str) -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
     command.downgrade(config, revision)
+
+
+def find_faults(engine: Engine) -> list[str]:
+    """What is wrong with the database, a line each: its revision, tables that differ, a damaged SQLite file."""
+    try:
+        require_current(engine)
+    except SchemaError as error:
+        return [str(error)]
+    from migrations.tables import metadata
+
+    faults = []
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        if differences:
+            faults.append(f"the tables differ from this program's in {len(differences)} places: restore them")
+        if engine.dialect.name == "sqlite":
+            answer = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+            if answer != "ok":
+                faults.append(f"the file is damaged: {answer}")
+            if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                faults.append("a row names another that is not there: restore a backup")
+    return faults

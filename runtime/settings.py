@@ -4,6 +4,8 @@ An unknown key is refused with its name, because a setting that is silently igno
 """
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +17,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from runtime.faults import StaffError
 
-class SettingsError(Exception):
+
+class SettingsError(StaffError):
     """A setting is unknown or has a value that cannot be; the message names the key and what it takes."""
 
 
@@ -29,63 +33,65 @@ class Section(BaseModel):
 class DatabaseSettings(Section):
     """Where the money is kept."""
 
-    url: str = "sqlite:///var/tollgate.db"
-    busy_timeout_s: float = Field(default=5.0, gt=0)
+    url: str = Field(default="sqlite:///var/tollgate.db", description="sqlite:///path or postgresql://user@host/name")
+    busy_timeout_s: float = Field(default=5.0, gt=0, description="SQLite: how long to wait for another writer")
 
 
 class SecuritySettings(Section):
     """The key of the keyed hashes, outside the database."""
 
-    pepper_file: Path = Path("var/pepper")
+    pepper_file: Path = Field(default=Path("var/pepper"), description="the key; `tollgate db upgrade` makes it")
 
 
 class AgiSettings(Section):
     """The FastAGI server Asterisk connects to."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=4573, ge=1, le=65535)
-    token: SecretStr = SecretStr("")
-    allowed_peers: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
-    header_timeout_s: float = Field(default=10.0, gt=0)
-    session_cap: int = Field(default=2000, ge=1)
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=4573, ge=1, le=65535, description="TCP port to listen on")
+    token: SecretStr = Field(default=SecretStr(""), description="the switch shows it in every turn")
+    allowed_peers: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"), description="networks a switch may connect from"
+    )
+    header_timeout_s: float = Field(default=10.0, gt=0, description="a peer that says nothing is dropped after this")
+    session_cap: int = Field(default=2000, ge=1, description="turns served at once; more are refused")
 
 
 class AmiSettings(Section):
     """The manager interface of the switch."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=5038, ge=1, le=65535)
-    username: str = "tollgate"
-    secret: SecretStr = SecretStr("")
+    host: str = Field(default="127.0.0.1", description="address of the switch")
+    port: int = Field(default=5038, ge=1, le=65535, description="its manager port")
+    username: str = Field(default="tollgate", description="the user in manager.conf")
+    secret: SecretStr = Field(default=SecretStr(""), description="the secret of that user in manager.conf")
 
 
 class SwitchSettings(Section):
     """What `tollgate asterisk render` writes for the switch."""
 
-    name: str = "gw1"
-    sip_port: int = Field(default=5060, ge=1, le=65535)
-    trunk: str = "network"
-    ring_timeout_s: int = Field(default=45, ge=5, le=180)
+    name: str = Field(default="gw1", description="the name of the switch in every record")
+    sip_port: int = Field(default=5060, ge=1, le=65535, description="UDP port of the switch")
+    trunk: str = Field(default="network", description="the trunk of the sample configuration")
+    ring_timeout_s: int = Field(default=45, ge=5, le=180, description="how long the called party may ring")
     access_numbers: tuple[str, ...] = Field(default=(), description="numbers answered beside 1900NXXXXXX")
-    sip_bind: str = "127.0.0.1"
+    sip_bind: str = Field(default="127.0.0.1", description="address the switch speaks SIP on")
     network_host: str = Field(default="127.0.0.1", description="where calls to destinations are sent")
-    network_port: int = Field(default=5070, ge=1, le=65535)
+    network_port: int = Field(default=5070, ge=1, le=65535, description="and its port")
     network_match: tuple[str, ...] = Field(default=("127.0.0.1",), description="addresses that are the trunk")
-    rtp_first_port: int = Field(default=10000, ge=1024, le=65000)
-    rtp_last_port: int = Field(default=20000, ge=1024, le=65535)
-    softphone_secret: SecretStr = Field(
-        default=SecretStr(""), description="password of the account softphone; empty: none"
-    )
+    rtp_first_port: int = Field(default=10000, ge=1024, le=65000, description="first port of speech")
+    rtp_last_port: int = Field(default=20000, ge=1024, le=65535, description="last port of speech")
+    softphone_secret: SecretStr = Field(default=SecretStr(""), description="password of `softphone`; empty: none")
 
 
 class CallSettings(Section):
     """Limits of one call."""
 
     dialogue_limit_s: int = Field(default=180, ge=5, description="longest time before a call is connected")
-    digit_timeout_ms: int = Field(default=5000, ge=500)
-    entry_attempts: int = Field(default=3, ge=1, le=10)
-    home_country: str = Field(default="US", pattern="^[A-Z]{2}$")
-    warn_at_s: tuple[int, ...] = (60,)
+    digit_timeout_ms: int = Field(default=5000, ge=500, description="longest pause between two digits")
+    entry_attempts: int = Field(default=3, ge=1, le=10, description="tries at each question")
+    home_country: str = Field(
+        default="US", pattern="^[A-Z]{2}$", description="country of numbers that do not name one (ISO 3166)"
+    )
+    warn_at_s: tuple[int, ...] = Field(default=(60,), description="the caller is warned with so much left")
 
 
 class ChargingSettings(Section):
@@ -100,16 +106,16 @@ class ChargingSettings(Section):
 class LockoutSettings(Section):
     """How many wrong entries are borne, across calls."""
 
-    per_line_hour: int = Field(default=5, ge=1)
-    per_account_half_hour: int = Field(default=10, ge=1)
-    overall_hour: int = Field(default=60, ge=1)
+    per_line_hour: int = Field(default=5, ge=1, description="wrong entries from one line in an hour")
+    per_account_half_hour: int = Field(default=10, ge=1, description="wrong entries for one account in half an hour")
+    overall_hour: int = Field(default=60, ge=1, description="wrong entries from all lines in an hour")
 
 
 class LogSettings(Section):
     """What is logged, and how."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "text"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is logged")
+    format: Literal["json", "text"] = Field(default="json", description="json for machines, text for people")
 
 
 class Settings(BaseSettings):
@@ -169,22 +175,57 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" for row in error.errors(include_input=False)
-        ]
-        raise SettingsError("\n".join(lines)) from None
+        source = settings_file()
+        where = f" (environment or {source})" if source else " (environment)"
+        raise SettingsError("\n".join(f"{line}{where}" for line in _explained(error))) from None
     except ValueError as error:
         raise SettingsError(f"{settings_file()}: {error}") from None
 
 
+def _explained(error: ValidationError) -> list[str]:
+    """Each bad key with what it takes; never with what was given, which may be a secret."""
+    return [
+        f"{'.'.join(str(part) for part in row['loc'])}: "
+        + ("unknown setting" if row["type"] == "extra_forbidden" else row["msg"])
+        for row in error.errors(include_input=False)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSetting:
+    """A setting: where it stands, what it takes and is when nothing is said, and what it means."""
+
+    section: str
+    key: str
+    default: object
+    kind: str
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """Its variable in the environment."""
+        return f"TOLLGATE_{self.section}__{self.key}".upper()
+
+
+def known_settings() -> Iterator[KnownSetting]:
+    """Every setting there is, in the order of this module."""
+    for section, model in SECTIONS.items():
+        for key, field in model.model_fields.items():
+            kind = getattr(field.annotation, "__name__", None) or str(field.annotation)
+            yield KnownSetting(section, key, field.default, kind, field.description or "")
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
 def _refuse_unknown_environment() -> None:
     """A misspelt TOLLGATE_ variable is an unknown setting too, which pydantic-settings would pass over."""
-    known = {"TOLLGATE_CONFIG"}
-    for name, field in Settings.model_fields.items():
-        known.add(f"TOLLGATE_{name}".upper())
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            known.update(f"TOLLGATE_{name}__{key}".upper() for key in section.model_fields)
+    known = {"TOLLGATE_CONFIG", *(row.variable for row in known_settings())}
+    known.update(f"TOLLGATE_{section}".upper() for section in SECTIONS)
     unknown = sorted(key for key in os.environ if key.startswith("TOLLGATE_") and key.upper() not in known)
     if unknown:
         raise SettingsError("\n".join(f"{key}: unknown setting in the environment" for key in unknown))

@@ -205,3 +205,21 @@ def _wait_for(server: subprocess.Popen[bytes], url: str) -> None:
 def _command(postgres_server: Callable[[str], str], statement: str) -> None:
     with psycopg.connect(postgres_server("postgres"), autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pepper: keys.Pepper) -> Callable[[str], None]:
+    """Configures commands run in this test: an empty directory, a key file, and the database at the address given."""
+    for name in [name for name in os.environ if name.startswith("TOLLGATE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    key_file = tmp_path / "pepper"
+    key_file.write_text(bytes(range(keys.PEPPER_BYTES)).hex() + "\n")
+    key_file.chmod(0o600)
+
+    def configure(url: str) -> None:
+        (tmp_path / "tollgate.toml").write_text(
+            f'[database]\nurl = "{url}"\nbusy_timeout_s = 0.2\n[security]\npepper_file = "{key_file}"\n'
+        )
+
+    return configure
