@@ -140,18 +140,17 @@ class Channel(Conversation):
             raise ValueError("max_digits or timeout_ms out of range")
         first, last = "", ""
         if files:
-            first = await self._background(files[:-1])
-            last = files[-1] if not first else ""
+            heads, _, last = _playable(files).rpartition("&")
+            first = await self._background(heads) if heads else ""
         if first == "#":
             return Keyed("", timed_out=False)
         wanted = max_digits - len(first)
         if wanted == 0:
             return Keyed(first, timed_out=False)
         limit_s = PROMPTS_LIMIT_S + COMMAND_LIMIT_S + timeout_ms / 1000 * wanted
-        command = f'GET DATA "{_playable((last,)) if last else ""}" {timeout_ms} {wanted}\n'
+        command = f'GET DATA "{"" if first else last}" {timeout_ms} {wanted}\n'
         reply = await self._media(command, limit_s)
-        digits = first + reply.result
-        return Keyed(digits, reply.timed_out)
+        return Keyed(first + reply.result, reply.timed_out)
 
     async def ask(
         self, files: Sequence[str], max_digits: int, timeout_ms: int, first_timeout_ms: int | None = None
@@ -178,7 +177,7 @@ class Channel(Conversation):
             await self._media(f'EXEC Playback "{_playable(files)},noanswer"\n', PROMPTS_LIMIT_S + COMMAND_LIMIT_S)
             return None
         if len(files) > 1 and escape_digits == ANY_DIGIT:
-            return await self._background(files) or None
+            return await self._background(_playable(files)) or None
         for name in files:
             digit = await self.stream_file(name, escape_digits)
             if digit is not None:
@@ -198,10 +197,8 @@ class Channel(Conversation):
             raise ValueError("timeout_ms out of range")
         return _key(await self._media(f"WAIT FOR DIGIT {timeout_ms}\n", timeout_ms / 1000 + COMMAND_LIMIT_S))
 
-    async def _background(self, files: Sequence[str]) -> str:
-        if not files:
-            return ""
-        command = f'EXEC Background "{_playable(files)},n,,{_NO_CONTEXT}"\n'
+    async def _background(self, listed: str) -> str:
+        command = f'EXEC Background "{listed},n,,{_NO_CONTEXT}"\n'
         digit = _key(await self._media(command, PROMPTS_LIMIT_S + COMMAND_LIMIT_S))
         if self.hung_up:
             # On a dead channel Background answers 0, which would pass for a caller who listened.
@@ -270,7 +267,8 @@ class Channel(Conversation):
         reply = await self.command(line, limit_s)
         if isinstance(reply, Success):
             return reply
-        await self.command(b"CHANNEL STATUS\n", COMMAND_LIMIT_S)
+        if not self.hung_up:
+            await self.command(b"CHANNEL STATUS\n", COMMAND_LIMIT_S)
         if self.hung_up:
             raise CallerGone("the channel is gone")
         raise CommandFailed("a negative result on a living channel")

@@ -130,6 +130,8 @@ class EnvironmentParser:
         buffer = self._buffer
         searched = max(len(buffer) - 1, 0)
         buffer += chunk
+        if buffer[:4] != b"agi_"[: len(buffer)]:
+            return EnvironmentRefusal.NOT_AGI  # at once: a health check that speaks HTTP sends no blank line of ours
         end = buffer.find(b"\n\n", searched)
         if (end if end >= 0 else len(buffer) - 1) > ENVIRONMENT_LIMIT_BYTES:
             return EnvironmentRefusal.OVERLONG
