@@ -55,5 +55,7 @@ GATEWAY_MODULES = (
     "func_timeout",
     "func_uri",
     "func_global",
+    "func_export",
+    "app_originate",
     "func_hangupcause",
 )
