@@ -1,0 +1,98 @@
+"""`tollgate tariff`: load price tables, look at them, and see what a call would cost and why."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.command import AsJson, DryRun
+
+DEFAULT_TARIFF = "standard"
+LONGEST_CALL_S = 86_400
+
+OperatorCode = Annotated[str | None, typer.Option("--operator", help="Operator code; needed if there are several.")]
+
+app = typer.Typer(no_args_is_help=True, help="Price tables: import, list, show, test a number.")
+
+
+def attach(root: typer.Typer) -> None:
+    """Bring `tariff` into the command tree."""
+    root.add_typer(app, name="tariff")
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV: prefix, destination, price_per_minute, increments, ...")],
+    *,
+    name: Annotated[str, typer.Option("--tariff", help="Tariff; made when it is new.")] = DEFAULT_TARIFF,
+    operator: OperatorCode = None,
+    currency: Annotated[str, typer.Option(help="ISO 4217; the operator's when not given.")] = "",
+    effective_at: Annotated[str, typer.Option(help="When the prices begin (ISO 8601, UTC if no zone); now.")] = "",
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="COLUMN=FIELD; may be repeated.")] = None,
+    reject_file: Annotated[Path | None, typer.Option(help="Where bad rows go; FILE.rejected.csv.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Load nothing unless every row is good.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Load a CSV as the next version of a tariff. Exit code 4: some rows are in the reject file.
+
+    Example: tollgate tariff import rates.csv --tariff standard --effective-at 2027-01-01T00:00Z
+    """
+    from billing.cli import tariff_load
+
+    ask = tariff_load.Ask(file, name, operator, currency, effective_at, tuple(mapping or ()), reject_file)
+    return tariff_load.load(ask, whole=whole, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("list")
+def list_all(operator: OperatorCode = None, as_json: AsJson = False) -> int:
+    """Tariffs, and the version of each that is in effect.
+
+    Example: tollgate tariff list
+    """
+    from billing.cli import tariff_view
+
+    return tariff_view.list_tariffs(operator, as_json=as_json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Tariff.")] = DEFAULT_TARIFF,
+    *,
+    operator: OperatorCode = None,
+    version: Annotated[int | None, typer.Option(help="Number of the version; the one in effect.")] = None,
+    rates: Annotated[bool, typer.Option("--rates", help="The rates of the version, not the versions.")] = False,
+    prefix: Annotated[str, typer.Option(help="Only rates whose prefix begins so.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """The versions of a tariff, or the rates of one.
+
+    Example: tollgate tariff show standard --rates --prefix 44
+    """
+    from billing.cli import tariff_view
+
+    if rates or prefix or version is not None:
+        return tariff_view.show_rates(operator, name, version, prefix, as_json=as_json)
+    return tariff_view.show_versions(operator, name, as_json=as_json)
+
+
+@app.command("test")
+def price_number(
+    number: Annotated[str, typer.Argument(help="+ and country code, or as dialled in the operator's country.")],
+    *,
+    name: Annotated[str, typer.Option("--tariff", help="Tariff.")] = DEFAULT_TARIFF,
+    operator: OperatorCode = None,
+    seconds: Annotated[int, typer.Option(min=0, max=LONGEST_CALL_S, help="Length of the call to price.")] = 60,
+    balance: Annotated[str, typer.Option(help="Also: how long this much money lasts.")] = "",
+    cap: Annotated[int, typer.Option(min=1, max=LONGEST_CALL_S, help="Longest call, seconds.")] = LONGEST_CALL_S,
+    at: Annotated[str, typer.Option(help="Moment of the call (ISO 8601, UTC if no zone); now.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """What a call would cost, why, and how long a balance lasts. Exit code 3: the number may not be called.
+
+    Example: tollgate tariff test +442079460000 --seconds 75 --balance 5.00
+    """
+    from billing.cli import tariff_price
+
+    ask = tariff_price.Ask(number, name, operator, seconds, balance, cap, at)
+    return tariff_price.price(ask, as_json=as_json)
