@@ -20,7 +20,7 @@ from ivr.ami.delivery import Callbacks, Delivery
 from ivr.ami.faults import AmiFault, LinkDown, LoginRefused, OutcomeUnknown, PeerFault
 from ivr.ami.protocol import Event, Response
 
-# Majors of Asterisk 20 to 23; 11.0.0 (Asterisk 22.10.1) is the one that was run.
+# Only 11.0.0 (Asterisk 22.10.1) was run; its neighbours are taken to speak the same for what is used here.
 SUPPORTED_MAJORS: Final = frozenset({8, 9, 10, 11, 12})
 
 _jitter = random.SystemRandom().random

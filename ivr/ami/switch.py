@@ -39,6 +39,8 @@ was run on Asterisk 22.10.1 (manager banner 11.0.0) with that user:
         [tollgate-whisper] s,1,ChanSpy(${TG_LISTENER},quWES) ; n,Hangup()
       It needs audio frames on the call (asterisk.md 6.4): a warning may be late or never come, the deadline does not
       care.
+[run] A hook costs about 3 ms of switch CPU per second of each call (20 calls: 0.15 s/s with, 0.08 s/s without), whether
+      it runs each 2 s or each 5 s: without a hook the bridge is native_rtp. Set it only where a warning may be due.
 [run] Status: `TimeToHangup` is the epoch second of the hang-up (0 = none), not a remainder; `Seconds` is the age.
       An unset variable asked for in Status comes as `(null)`.
 [run] A wrong secret is answered after 1 s ("Authentication failed"): a login wait must be longer.
