@@ -65,7 +65,10 @@ def from_micros(value: int) -> datetime:
 
 
 def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16) -> Engine:
-    """An engine for `url` (sqlite:///path or postgresql://...), set up as this module promises."""
+    """An engine for `url` (sqlite:///path or postgresql://...), set up as this module promises.
+
+    Its exceptions never show the values of a statement.
+    """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = sa.create_engine(
@@ -73,11 +76,17 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
             connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
             pool_size=pool_size,
             max_overflow=pool_size,
+            hide_parameters=True,
         )
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=pool_size)
+    return sa.create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        hide_parameters=True,
+    )
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:

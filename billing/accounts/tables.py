@@ -1,6 +1,7 @@
 """Accounts with their balance and holds, and the lines, access codes and PINs that open them.
 
-The database itself refuses a balance that cannot pay what is held (CHG-2).
+The database itself refuses a balance that cannot pay what is held (CHG-2). A line is taken off and a PIN revoked with
+a note, never removed.
 """
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ account = sa.Table(
     sa.Column("limit_micros", Micros, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("closed_at", Instant),
+    sa.Column("closed_by", sa.String(80)),
+    sa.Column("close_note", sa.String(400)),
     sa.CheckConstraint("held_micros >= 0", name="held_not_negative"),
     sa.CheckConstraint("limit_micros >= 0", name="limit_not_negative"),
     sa.CheckConstraint("balance_micros - held_micros >= -limit_micros", name="available_not_below_limit"),
@@ -30,12 +33,29 @@ account_line = sa.Table(
     "account_line",
     metadata,
     sa.Column("id", RowId, primary_key=True),
-    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False, index=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False),
     sa.Column("ani", sa.String(16), nullable=False, index=True),
     sa.Column("access_code_hash", sa.String(64)),
     sa.Column("added_at", Instant, nullable=False),
-    sa.UniqueConstraint("account_id", "ani"),
-    sa.UniqueConstraint("ani", "access_code_hash"),
+    sa.Column("removed_at", Instant),
+    sa.Column("removed_by", sa.String(80)),
+    sa.Column("remove_note", sa.String(400)),
+)
+sa.Index(
+    "ix_account_line_current",
+    account_line.c.account_id,
+    account_line.c.ani,
+    unique=True,
+    sqlite_where=account_line.c.removed_at.is_(None),
+    postgresql_where=account_line.c.removed_at.is_(None),
+)
+sa.Index(
+    "ix_account_line_current_code",
+    account_line.c.ani,
+    account_line.c.access_code_hash,
+    unique=True,
+    sqlite_where=account_line.c.removed_at.is_(None),
+    postgresql_where=account_line.c.removed_at.is_(None),
 )
 
 pin = sa.Table(
@@ -47,4 +67,6 @@ pin = sa.Table(
     sa.Column("issued_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("revoked_at", Instant),
+    sa.Column("revoked_by", sa.String(80)),
+    sa.Column("revoke_note", sa.String(400)),
 )

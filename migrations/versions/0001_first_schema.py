@@ -133,6 +133,8 @@ def upgrade() -> None:
         sa.Column("limit_micros", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_by", sa.String(length=80), nullable=True),
+        sa.Column("close_note", sa.String(length=400), nullable=True),
         sa.CheckConstraint(
             "balance_micros - held_micros >= -limit_micros", name=op.f("ck_account_available_not_below_limit")
         ),
@@ -174,13 +176,29 @@ def upgrade() -> None:
         sa.Column("ani", sa.String(length=16), nullable=False),
         sa.Column("access_code_hash", sa.String(length=64), nullable=True),
         sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.Column("removed_by", sa.String(length=80), nullable=True),
+        sa.Column("remove_note", sa.String(length=400), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_account_line_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account_line")),
-        sa.UniqueConstraint("account_id", "ani", name=op.f("uq_account_line_account_id_ani")),
-        sa.UniqueConstraint("ani", "access_code_hash", name=op.f("uq_account_line_ani_access_code_hash")),
     )
-    op.create_index(op.f("ix_account_line_account_id"), "account_line", ["account_id"], unique=False)
     op.create_index(op.f("ix_account_line_ani"), "account_line", ["ani"], unique=False)
+    op.create_index(
+        "ix_account_line_current",
+        "account_line",
+        ["account_id", "ani"],
+        unique=True,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_account_line_current_code",
+        "account_line",
+        ["ani", "access_code_hash"],
+        unique=True,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    )
     op.create_table(
         "ledger_account",
         sa.Column("id", ROW_ID, nullable=False),
@@ -201,6 +219,8 @@ def upgrade() -> None:
         sa.Column("issued_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_by", sa.String(length=80), nullable=True),
+        sa.Column("revoke_note", sa.String(length=400), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_pin_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pin")),
         sa.UniqueConstraint("pin_hash", name=op.f("uq_pin_pin_hash")),

@@ -1,0 +1,272 @@
+"""Accounts, lines, access codes and PINs: what callers key and what staff do, one short transaction each.
+
+What a caller keys is answered with a value, and counted when it is wrong in the same transaction (PIN-4, AGE-5). What
+staff ask raises NotFoundError for what is not there and StaffError for what cannot be done.
+"""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy.engine import Connection, Engine
+
+from ani.lockout.lockout import Limits
+from ani.lockout.store import is_locked, record_wrong
+from ani.numbers import Ani, parse_ani
+from billing.accounts import store
+from billing.accounts.account import (
+    NUMBER_DIGITS,
+    PIN_DIGITS,
+    Account,
+    AccountLine,
+    AccountRefusal,
+    AccountState,
+    IssuedPin,
+    code_conflict,
+    is_access_code,
+    is_account_number,
+    is_pin,
+)
+from billing.operators.store import operator_named
+from runtime.clock import Clock
+from runtime.database import reading, transaction
+from runtime.faults import NotFoundError, StaffError
+from runtime.keys import Pepper
+
+_DRAWS = 100
+
+
+def check_access_code(
+    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, code: str
+) -> int | AccountRefusal:
+    """The account that an access code picks on a line (its id), or why none is given.
+
+    A wrong code counts against the line, and against the account when it is the only one there.
+    """
+    now = clock.now()
+    with transaction(engine) as conn:
+        accounts = store.accounts_on_line(conn, ani)
+        only = accounts[0].account_id if len(accounts) == 1 else None
+        if is_locked(conn, ani=ani, account_id=only, limits=limits, now=now):
+            return AccountRefusal.LOCKED
+        found = store.account_of_code(conn, ani, pepper.digest("code", ani, code)) if is_access_code(code) else None
+        if found is None:
+            record_wrong(conn, ani=ani, account_id=only, kind="access-code", at=now)
+            return AccountRefusal.WRONG_CODE
+        return _opened(conn, found, limits=limits, clock=clock, checked=only)
+
+
+def check_pin(engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, pin: str) -> int | AccountRefusal:
+    """The account that a PIN opens (its id), or why none is given; unknown, revoked and ended PINs answer alike."""
+    now = clock.now()
+    with transaction(engine) as conn:
+        if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now):
+            return AccountRefusal.LOCKED
+        found = store.account_of_pin(conn, pepper.digest("pin", pin), now) if is_pin(pin) else None
+        if found is None:
+            record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now)
+            return AccountRefusal.WRONG_PIN
+        return _opened(conn, found, limits=limits, clock=clock, checked=None)
+
+
+def create_account(
+    engine: Engine,
+    clock: Clock,
+    *,
+    operator_code: str,
+    name: str = "",
+    number: str | None = None,
+    limit_micros: int = 0,
+) -> Account:
+    """A new account without money, in its operator's currency; its number is drawn at random unless it is given."""
+    if number is not None and not is_account_number(number):
+        raise StaffError("number: 1 to 32 letters, digits and dashes")
+    if len(name) > 80 or limit_micros < 0:
+        raise StaffError("name: at most 80 characters; limit: not below zero")
+    with transaction(engine) as conn:
+        operator = operator_named(conn, operator_code)
+        if operator is None:
+            raise NotFoundError(f"no operator {operator_code}")
+        if number is not None and store.is_number_taken(conn, number):
+            raise StaffError(f"there is an account {number} already")
+        account_id = store.insert_account(
+            conn,
+            operator_id=operator.id,
+            number=number or _draw_number(conn),
+            name=name,
+            currency=operator.currency,
+            limit_micros=limit_micros,
+            at=clock.now(),
+        )
+        found = store.account_by_id(conn, account_id)
+    if found is None:
+        raise RuntimeError("an account that was just written is not there")
+    return found
+
+
+def close_account(engine: Engine, clock: Clock, *, number: str, by: str, note: str) -> Account:
+    """Close an account: nothing opens it any more. What is left on it stays in the ledger.
+
+    Refused while a call holds money of it.
+    """
+    with transaction(engine) as conn:
+        found = _account(conn, number, lock=True)
+        if found.held_micros > 0:
+            raise StaffError(f"a call is using account {number}: try again when it has ended")
+        if found.state is AccountState.CLOSED:
+            raise StaffError(f"account {number} is closed already")
+        store.close_account(conn, found.id, at=clock.now(), by=by, note=note)
+        return _account(conn, number)
+
+
+def find_account(engine: Engine, number: str) -> Account:
+    """An account by its number."""
+    with reading(engine) as conn:
+        return _account(conn, number)
+
+
+def describe_account(engine: Engine, number: str) -> tuple[Account, list[AccountLine], list[IssuedPin]]:
+    """An account with its lines and its PINs, as they are at one moment."""
+    with reading(engine) as conn:
+        found = _account(conn, number)
+        return found, store.lines(conn, account_id=found.id, limit=1000), store.pins(conn, found.id)
+
+
+def list_accounts(engine: Engine, *, operator_code: str | None = None, limit: int = 1000) -> list[Account]:
+    """Accounts by number, of one operator or all."""
+    with reading(engine) as conn:
+        return store.accounts(conn, operator_code=operator_code, limit=limit)
+
+
+def add_line(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line: str, code: str | None = None) -> str:
+    """Let a line open an account, with an access code where several share the line; gives the line in E.164."""
+    _check_code(code)
+    with transaction(engine) as conn:
+        found = _open_account(conn, number)
+        ani = _ani(line, found)
+        others = store.every_account_on_line(conn, ani)
+        if any(other.account_id == found.id for other in others):
+            raise StaffError(f"{ani} is on account {number} already")
+        conflict = code_conflict(others, with_code=code is not None)
+        if conflict is not None:
+            raise StaffError(conflict)
+        code_hash = _free_code_hash(conn, pepper, ani, code, found.id)
+        store.insert_line(conn, account_id=found.id, ani=ani, code_hash=code_hash, at=clock.now())
+    return ani
+
+
+def remove_line(engine: Engine, clock: Clock, *, number: str, line: str, by: str, note: str) -> str:
+    """Take a line off an account, with a note; gives the line in E.164."""
+    with transaction(engine) as conn:
+        found = _account(conn, number)
+        ani = _ani(line, found)
+        if not store.remove_line(conn, account_id=found.id, ani=ani, at=clock.now(), by=by, note=note):
+            raise NotFoundError(f"{ani} is not on account {number}")
+    return ani
+
+
+def list_lines(engine: Engine, *, number: str | None = None, limit: int = 1000) -> list[AccountLine]:
+    """Lines of one account or of all."""
+    with reading(engine) as conn:
+        account_id = None if number is None else _account(conn, number).id
+        return store.lines(conn, account_id=account_id, limit=limit)
+
+
+def set_code(engine: Engine, pepper: Pepper, *, number: str, line: str, code: str) -> str:
+    """Set the access code that picks this account on a line; gives the line in E.164."""
+    _check_code(code)
+    with transaction(engine) as conn:
+        found = _open_account(conn, number)
+        ani = _ani(line, found)
+        code_hash = _free_code_hash(conn, pepper, ani, code, found.id)
+        if not store.set_code(conn, account_id=found.id, ani=ani, code_hash=code_hash):
+            raise NotFoundError(f"{ani} is not on account {number}")
+    return ani
+
+
+def issue_pin(
+    engine: Engine, clock: Clock, pepper: Pepper, account_id: int, *, expires_at: datetime | None = None
+) -> str:
+    """A new PIN of an open account: eight random digits, never issued before. Shown this once and kept as a hash."""
+    now = clock.now()
+    if expires_at is not None and expires_at <= now:
+        raise StaffError("a PIN cannot end before it is issued")
+    with transaction(engine) as conn:
+        found = store.account_by_id(conn, account_id)
+        if found is None or found.state is not AccountState.OPEN:
+            raise StaffError("a PIN needs an open account")
+        digits, pin_hash = _draw_pin(conn, pepper)
+        store.insert_pin(conn, account_id=account_id, pin_hash=pin_hash, at=now, expires_at=expires_at)
+    return digits
+
+
+def revoke_pins(engine: Engine, clock: Clock, *, number: str, by: str, note: str, pin_id: int | None = None) -> int:
+    """Revoke one PIN of an account, or all; gives how many."""
+    with transaction(engine) as conn:
+        found = _account(conn, number)
+        revoked = store.revoke_pins(conn, account_id=found.id, pin_id=pin_id, at=clock.now(), by=by, note=note)
+    if revoked == 0:
+        raise NotFoundError(f"account {number} has no such PIN that is not revoked")
+    return revoked
+
+
+def _account(conn: Connection, number: str, *, lock: bool = False) -> Account:
+    found = store.account_by_number(conn, number, lock=lock)
+    if found is None:
+        raise NotFoundError(f"no account {number}")
+    return found
+
+
+def _open_account(conn: Connection, number: str) -> Account:
+    found = _account(conn, number)
+    if found.state is not AccountState.OPEN:
+        raise StaffError(f"account {number} is closed")
+    return found
+
+
+def _ani(line: str, account: Account) -> str:
+    found = parse_ani(line, account.home_country)
+    if not isinstance(found, Ani):
+        raise StaffError("line: a telephone number such as +12125550100")
+    return found.e164
+
+
+def _check_code(code: str | None) -> None:
+    if code is not None and not is_access_code(code):
+        raise StaffError("access code: one to four digits, a star may stand before them")
+
+
+def _free_code_hash(conn: Connection, pepper: Pepper, ani: str, code: str | None, account_id: int) -> str | None:
+    if code is None:
+        return None
+    code_hash = pepper.digest("code", ani, code)
+    taken = store.account_of_code(conn, ani, code_hash)
+    if taken is not None and taken[0] != account_id:
+        raise StaffError("another account on this line has this access code: choose another")
+    return code_hash
+
+
+def _draw_number(conn: Connection) -> str:
+    for _ in range(_DRAWS):
+        number = str(secrets.randbelow(9 * 10 ** (NUMBER_DIGITS - 1)) + 10 ** (NUMBER_DIGITS - 1))
+        if not store.is_number_taken(conn, number):
+            return number
+    raise RuntimeError("no free account number was drawn")
+
+
+def _draw_pin(conn: Connection, pepper: Pepper) -> tuple[str, str]:
+    for _ in range(_DRAWS):
+        digits = f"{secrets.randbelow(10**PIN_DIGITS):0{PIN_DIGITS}d}"
+        pin_hash = pepper.digest("pin", digits)
+        if not store.is_pin_taken(conn, pin_hash):
+            return digits, pin_hash
+    raise StaffError("nearly every PIN was issued before: none is free")
+
+
+def _opened(
+    conn: Connection, found: tuple[int, AccountState], *, limits: Limits, clock: Clock, checked: int | None
+) -> int | AccountRefusal:
+    """Right digits still open neither a locked account nor a closed one."""
+    account_id, state = found
+    if account_id != checked and is_locked(conn, ani=None, account_id=account_id, limits=limits, now=clock.now()):
+        return AccountRefusal.LOCKED
+    return account_id if state is AccountState.OPEN else AccountRefusal.CLOSED

@@ -1,0 +1,100 @@
+"""What staff do with operators, service profiles and toll numbers: one short transaction each."""
+
+from sqlalchemy.engine import Engine
+
+from billing.operators import store
+from billing.operators.operator import (
+    AccessNumber,
+    BadFieldError,
+    Operator,
+    ProfileTerms,
+    ServiceProfile,
+    check_operator,
+    check_profile,
+    normal_dnis,
+)
+from runtime.database import reading, transaction
+from runtime.faults import NotFoundError, StaffError
+
+
+def create_operator(engine: Engine, *, code: str, name: str, currency: str, home_country: str) -> Operator:
+    """A new operator; raises StaffError when the code is taken or a field cannot be."""
+    try:
+        check_operator(code, name, currency, home_country)
+    except BadFieldError as error:
+        raise StaffError(str(error)) from error
+    with transaction(engine) as conn:
+        if store.operator_named(conn, code) is not None:
+            raise StaffError(f"there is an operator {code} already")
+        return Operator(
+            store.insert_operator(conn, code, name, currency, home_country), code, name, currency, home_country
+        )
+
+
+def create_profile(
+    engine: Engine, *, operator_code: str, name: str, tariff_name: str, terms: ProfileTerms
+) -> ServiceProfile:
+    """A new service profile of an operator, priced by one of its tariffs in its currency.
+
+    Raises NotFoundError for an unknown operator or tariff, StaffError when the name is taken or a field cannot be.
+    """
+    try:
+        check_profile(name, terms)
+    except BadFieldError as error:
+        raise StaffError(str(error)) from error
+    with transaction(engine) as conn:
+        operator = store.operator_named(conn, operator_code)
+        if operator is None:
+            raise NotFoundError(f"no operator {operator_code}")
+        tariff = store.tariff_named(conn, operator.id, tariff_name)
+        if tariff is None:
+            raise NotFoundError(
+                f"operator {operator_code} has no tariff {tariff_name}: `tollgate tariff import` makes one"
+            )
+        tariff_id, currency = tariff
+        if currency != operator.currency:
+            raise StaffError(
+                f"tariff {tariff_name} is in {currency}, operator {operator_code} sells in {operator.currency}"
+            )
+        if store.profile_named(conn, operator_code, name) is not None:
+            raise StaffError(f"operator {operator_code} has a profile {name} already")
+        store.insert_profile(conn, operator.id, name, tariff_id, terms)
+        return _profile(store.profile_named(conn, operator_code, name), operator_code, name)
+
+
+def create_number(engine: Engine, *, dnis: str, operator_code: str, profile_name: str) -> AccessNumber:
+    """Let a toll number reach a service; raises StaffError when it reaches one already or is no number."""
+    number = normal_dnis(dnis)
+    if number is None:
+        raise StaffError("number: 2 to 15 digits, with or without a plus")
+    with transaction(engine) as conn:
+        profile = _profile(store.profile_named(conn, operator_code, profile_name), operator_code, profile_name)
+        taken = store.service_of(conn, number)
+        if taken is not None:
+            raise StaffError(f"{number} reaches {taken.operator_code}/{taken.profile_name} already")
+        store.insert_number(conn, number, profile.id)
+    return AccessNumber(number, operator_code, profile_name)
+
+
+def list_operators(engine: Engine) -> list[Operator]:
+    """Every operator, by code."""
+    with reading(engine) as conn:
+        return store.operators(conn)
+
+
+def list_profiles(engine: Engine) -> list[ServiceProfile]:
+    """Every service profile, by operator and name."""
+    with reading(engine) as conn:
+        return store.profiles(conn)
+
+
+def list_numbers(engine: Engine) -> list[AccessNumber]:
+    """Every toll number, in order."""
+    with reading(engine) as conn:
+        return store.numbers(conn)
+
+
+def _profile(found: ServiceProfile | None, operator_code: str, name: str) -> ServiceProfile:
+    if found is None:
+        raise NotFoundError(f"operator {operator_code} has no profile {name}")
+    return found
