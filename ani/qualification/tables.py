@@ -22,6 +22,7 @@ age_evidence = sa.Table(
     metadata,
     sa.Column("id", RowId, primary_key=True),
     sa.Column("ani", sa.String(16), nullable=False, index=True),
+    sa.Column("account_id", sa.BigInteger, index=True),
     sa.Column("identity_record_id", sa.ForeignKey("identity_record.id")),
     sa.Column("minimum_age", sa.Integer, nullable=False),
     sa.Column("method", sa.String(20), nullable=False),

@@ -1,0 +1,60 @@
+"""Blocks on lines: why, by whom, since when and until when (ANI-5)."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+
+
+class NegativeReason(StrEnum):
+    """Why a line may not be billed; each drops the call with a prompt of its own."""
+
+    SUBSCRIBER = "blocked-by-subscriber"
+    OPERATOR = "blocked-by-operator"
+    MINOR = "minor"
+    WRONG_PARTY = "wrong-party"
+    OVER_THRESHOLD = "over-threshold"
+    INACTIVE = "inactive"
+    COLLECTIONS = "in-collections"
+    DISPUTE = "in-dispute"
+    CHARGEBACK = "chargeback"
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlock:
+    """A block to be made: `expires_at` is the first moment it no longer holds, none for a block without end."""
+
+    ani: str
+    reason: NegativeReason
+    note: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An entry of the negative database; it is never changed but for being lifted, once, with a note."""
+
+    entry_id: int
+    ani: str
+    reason: NegativeReason
+    blocked_by: str
+    note: str
+    blocked_at: datetime
+    expires_at: datetime | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+    lift_note: str | None
+
+    def is_in_force(self, now: datetime) -> bool:
+        """True while the line is refused because of this entry."""
+        return self.lifted_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+def parse_until(text: str) -> datetime:
+    """The end of a block: a date (its first moment, UTC) or an RFC 3339 moment with its zone; raises ValueError."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return moment.astimezone(UTC)

@@ -1,0 +1,116 @@
+"""The negative database in SQL."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ani.negative.block import Block, NegativeReason, NewBlock
+from ani.negative.tables import negative_entry
+from runtime.database import Instant
+from runtime.prepared import Prepared
+
+_NOW = sa.bindparam("now", type_=Instant)
+_IN_FORCE = sa.and_(
+    negative_entry.c.lifted_at.is_(None),
+    sa.or_(negative_entry.c.expires_at.is_(None), negative_entry.c.expires_at > _NOW),
+)
+_FIELDS = (
+    negative_entry.c.id,
+    negative_entry.c.ani,
+    negative_entry.c.reason,
+    negative_entry.c.blocked_by,
+    negative_entry.c.note,
+    negative_entry.c.blocked_at,
+    negative_entry.c.expires_at,
+    negative_entry.c.lifted_at,
+    negative_entry.c.lifted_by,
+    negative_entry.c.lift_note,
+)
+_CURRENT = Prepared(
+    sa.select(*_FIELDS)
+    .where(negative_entry.c.ani == sa.bindparam("line"), _IN_FORCE)
+    .order_by(negative_entry.c.id)
+    .limit(1)
+)
+_IN_FORCE_ON = (
+    sa.select(*_FIELDS)
+    .where(negative_entry.c.ani.in_(sa.bindparam("lines", expanding=True)), _IN_FORCE)
+    .order_by(negative_entry.c.id)
+)
+_INSERT = sa.insert(negative_entry)
+_LIFT = (
+    sa.update(negative_entry)
+    .where(negative_entry.c.id == sa.bindparam("entry_id"), negative_entry.c.lifted_at.is_(None))
+    .values(lifted_at=_NOW, lifted_by=sa.bindparam("by"), lift_note=sa.bindparam("why"))
+)
+_LOCK = sa.text("LOCK TABLE negative_entry IN SHARE ROW EXCLUSIVE MODE")
+_AT_ONCE = 1000
+
+
+def lock(conn: Connection) -> None:
+    """Let no other writer of the negative database in until this transaction ends; readers are not kept waiting."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(_LOCK)
+
+
+def current_block(conn: Connection, ani: str, now: datetime) -> Block | None:
+    """The oldest block in force on the line."""
+    row = _CURRENT.first(conn, line=ani, now=now)
+    return _block(row) if row else None
+
+
+def blocks_in_force(conn: Connection, lines: Collection[str], now: datetime) -> list[Block]:
+    """Every block in force on these lines, oldest first within a thousand lines."""
+    wanted = list(lines)
+    return [
+        _block(tuple(row))
+        for start in range(0, len(wanted), _AT_ONCE)
+        for row in conn.execute(_IN_FORCE_ON, {"lines": wanted[start : start + _AT_ONCE], "now": now})
+    ]
+
+
+def list_blocks(
+    conn: Connection, *, ani: str | None, reason: NegativeReason | None, in_force_at: datetime | None, limit: int
+) -> list[Block]:
+    """Entries, newest first; `in_force_at` none gives those that were lifted or have run out as well."""
+    query = sa.select(*_FIELDS).order_by(negative_entry.c.id.desc()).limit(limit)
+    arguments: dict[str, Any] = {}
+    if ani is not None:
+        query = query.where(negative_entry.c.ani == ani)
+    if reason is not None:
+        query = query.where(negative_entry.c.reason == reason.value)
+    if in_force_at is not None:
+        query = query.where(_IN_FORCE)
+        arguments["now"] = in_force_at
+    return [_block(tuple(row)) for row in conn.execute(query, arguments)]
+
+
+def insert_blocks(conn: Connection, wanted: Iterable[NewBlock], by: str, at: datetime) -> None:
+    """Add entries."""
+    conn.execute(
+        _INSERT,
+        [
+            {
+                "ani": new.ani,
+                "reason": new.reason.value,
+                "blocked_by": by,
+                "note": new.note,
+                "blocked_at": at,
+                "expires_at": new.expires_at,
+            }
+            for new in wanted
+        ],
+    )
+
+
+def lift(conn: Connection, entry_id: int, by: str, note: str, at: datetime) -> None:
+    """Lift an entry that is not lifted yet."""
+    conn.execute(_LIFT, {"entry_id": entry_id, "by": by, "why": note, "now": at})
+
+
+def _block(row: tuple[Any, ...]) -> Block:
+    entry_id, ani, reason, *rest = row
+    return Block(entry_id, ani, NegativeReason(reason), *rest)

@@ -1,0 +1,115 @@
+"""Telephone numbers: the billing number of a line out of a SIP identity, and the destination a caller keyed (ANI-1).
+
+What a SIP peer sends is hostile until it parses: only plain ASCII digits with an optional leading plus ever become a
+number. Nothing is decoded, trimmed or repaired, because a repaired number is another number.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+from phonenumbers import ValidationResult
+
+LONGEST_E164 = 16
+LONGEST_HEADER = 1024
+UNREADABLE = "?"
+"""What stands for the user part of a header that is not of the grammar; no number."""
+_PLAIN = re.compile(r"\+?[0-9]{5,18}")
+_NANP = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}")
+_WITHHELD = frozenset(
+    {"", "anonymous", "private", "restricted", "unavailable", "unknown", "<unknown>", "withheld", "unidentified"}
+)
+_NAME_ADDRESS = re.compile(r'(?:[ \t]*"(?:[^"\\]|\\.)*"[ \t]*|[^"<>]*)<([^<>]*)>')
+_URI = re.compile(r"[ \t]*(sips?|tel):([^ \t<>]*)[ \t]*", re.IGNORECASE)
+_VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
+
+
+class NumberRefusal(StrEnum):
+    """Why a line has no number that could be billed."""
+
+    WITHHELD = "number-withheld"
+    MALFORMED = "number-malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ani:
+    """The billing number of a line: E.164 with its plus, and the country (ISO 3166 alpha-2) it belongs to."""
+
+    e164: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A number wanted: E.164 with its plus; country ISO 3166 alpha-2, or "001" for codes of no country (+800, +881)."""
+
+    e164: str
+    country: str
+
+
+def parse_ani(user_part: str, home_country: str) -> Ani | NumberRefusal:
+    """The line behind the user part of a SIP identity, exactly as it was delivered.
+
+    With a plus it must be E.164 to the digit; without, it is read as dialled within `home_country` (ten digits, or one
+    and ten digits, in North America). Possible by length for its country is enough: whether the number is in use is for
+    the reverse match to say.
+    """
+    if user_part.lower() in _WITHHELD:
+        return NumberRefusal.WITHHELD
+    found = _parse(user_part, home_country)
+    if found is None or found.country == "001":
+        return NumberRefusal.MALFORMED
+    if user_part.startswith("+") and user_part != found.e164:
+        return NumberRefusal.MALFORMED
+    return Ani(found.e164, found.country)
+
+
+def parse_destination(digits: str, home_country: str) -> Destination | None:
+    """The number wanted, read as dialled within the line's country; none if it is not a possible number.
+
+    International prefixes (011, 00 ...) and trunk prefixes (1, 0 ...) are those of the country. Local numbers without
+    an area code are none, and so are short ones: a prepaid gateway is no way to an emergency service.
+    """
+    return _parse(digits, home_country)
+
+
+def parse_identity_header(header: str) -> str:
+    """The user part of a raw From or P-Asserted-Identity header (RFC 3261, 3325, 3966); "" when there is none.
+
+    A header that is there but is not of the grammar gives UNREADABLE, so that nothing less trusted is read in its place.
+    The first identity counts. Percent-encoding is left as it is, so that `parse_ani` refuses it. Parameters of the
+    user part are cut off, but one with a phone-context stays: read without it, it would be another line's number.
+    """
+    if not header:
+        return ""
+    if len(header) > LONGEST_HEADER or not header.isprintable():
+        return UNREADABLE
+    named = _NAME_ADDRESS.match(header)
+    uri = _URI.fullmatch(named[1] if named else header.split(",", 1)[0].rstrip())
+    if uri is None:
+        return UNREADABLE
+    scheme, rest = uri[1].lower(), uri[2]
+    user_part = rest if scheme == "tel" else rest.rpartition("@")[0]
+    number, _, parameters = user_part.partition(";")
+    if "phone-context" in parameters.lower():
+        return user_part
+    return number.translate(_VISUAL_SEPARATORS) if scheme == "tel" else number
+
+
+def _parse(digits: str, home_country: str) -> Destination | None:
+    if _PLAIN.fullmatch(digits) is None:
+        return None
+    try:
+        number = phonenumbers.parse(digits, home_country)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        return None
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if len(e164) > LONGEST_E164 or (e164.startswith("+1") and _NANP.fullmatch(e164, 2) is None):
+        return None
+    country = phonenumbers.region_code_for_number(number)
+    if country is None:
+        country = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    return Destination(e164, country)

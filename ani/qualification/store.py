@@ -1,0 +1,169 @@
+"""Identity records and evidence of age in SQL."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ani.qualification.qualification import IdentityRecord, StoredRecord
+from ani.qualification.tables import age_evidence, identity_record
+from runtime.database import Instant
+from runtime.prepared import Prepared
+
+_HAS_EVIDENCE = Prepared(
+    sa.select(age_evidence.c.id)
+    .where(
+        sa.or_(
+            age_evidence.c.ani == sa.bindparam("line"),
+            age_evidence.c.account_id == sa.bindparam("account", type_=sa.BigInteger),
+        ),
+        age_evidence.c.minimum_age >= sa.bindparam("wanted_age"),
+        age_evidence.c.expires_at > sa.bindparam("now", type_=Instant),
+    )
+    .limit(1)
+)
+_HAS_IDENTITY = Prepared(sa.select(identity_record.c.id).where(identity_record.c.ani == sa.bindparam("line")).limit(1))
+_FIELDS = (
+    identity_record.c.id,
+    identity_record.c.ani,
+    identity_record.c.last_name,
+    identity_record.c.birth_on,
+    identity_record.c.ssn_last_four_hash,
+    identity_record.c.source,
+)
+_MATCH = Prepared(
+    sa.select(*_FIELDS).where(
+        identity_record.c.ani == sa.bindparam("line"),
+        identity_record.c.ssn_last_four_hash == sa.bindparam("keyed_hash"),
+    )
+)
+_RECORDS_ON = sa.select(*_FIELDS).where(identity_record.c.ani.in_(sa.bindparam("lines", expanding=True)))
+_INSERT_EVIDENCE = Prepared(
+    sa.insert(age_evidence),
+    ("ani", "account_id", "identity_record_id", "minimum_age", "method", "proven_at", "expires_at"),
+)
+_INSERT_RECORD = sa.insert(identity_record)
+_UPDATE_RECORD = (
+    sa.update(identity_record)
+    .where(identity_record.c.id == sa.bindparam("record_id"))
+    .values(
+        last_name=sa.bindparam("new_last_name"),
+        birth_on=sa.bindparam("new_birth_on"),
+        source=sa.bindparam("new_source"),
+        recorded_at=sa.bindparam("new_recorded_at", type_=Instant),
+    )
+)
+_END_EVIDENCE = (
+    sa.update(age_evidence)
+    .where(
+        age_evidence.c.identity_record_id == sa.bindparam("record_id"),
+        age_evidence.c.expires_at > sa.bindparam("end_at", type_=Instant),
+    )
+    .values(expires_at=sa.bindparam("end_at", type_=Instant))
+)
+_LOCK = sa.text("LOCK TABLE identity_record IN SHARE ROW EXCLUSIVE MODE")
+_AT_ONCE = 1000
+
+
+def lock(conn: Connection) -> None:
+    """Let no other import of identity records in until this transaction ends; age checks are not kept waiting."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(_LOCK)
+
+
+def has_evidence(conn: Connection, *, ani: str, account_id: int | None, minimum_age: int, now: datetime) -> bool:
+    """True when this age or a higher one was proven on the line or for the account, and the evidence still stands."""
+    found = _HAS_EVIDENCE.first(conn, line=ani, account=account_id, wanted_age=minimum_age, now=now)
+    return found is not None
+
+
+def has_identity(conn: Connection, ani: str) -> bool:
+    """True when there is any identity record of the line to check a caller against."""
+    return _HAS_IDENTITY.first(conn, line=ani) is not None
+
+
+def matching_record(conn: Connection, ani: str, ssn_last_four_hash: str) -> StoredRecord | None:
+    """The person of the line whose digits have this keyed hash."""
+    row = _MATCH.first(conn, line=ani, keyed_hash=ssn_last_four_hash)
+    return _record(row) if row else None
+
+
+def records_on(conn: Connection, lines: Collection[str]) -> dict[tuple[str, str], StoredRecord]:
+    """The records of these lines, by line and hash."""
+    wanted = list(lines)
+    return {
+        (row.ani, row.ssn_last_four_hash): _record(tuple(row))
+        for start in range(0, len(wanted), _AT_ONCE)
+        for row in conn.execute(_RECORDS_ON, {"lines": wanted[start : start + _AT_ONCE]})
+    }
+
+
+def insert_evidence(
+    conn: Connection,
+    *,
+    ani: str,
+    account_id: int | None,
+    record_id: int,
+    minimum_age: int,
+    method: str,
+    at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Keep that the age was proven, for the line and for the account when one is known."""
+    _INSERT_EVIDENCE.run(
+        conn,
+        ani=ani,
+        account_id=account_id,
+        identity_record_id=record_id,
+        minimum_age=minimum_age,
+        method=method,
+        proven_at=at,
+        expires_at=expires_at,
+    )
+
+
+def insert_records(conn: Connection, records: Iterable[IdentityRecord], at: datetime) -> None:
+    """Add records."""
+    conn.execute(
+        _INSERT_RECORD,
+        [
+            {
+                "ani": new.ani,
+                "last_name": new.last_name,
+                "birth_on": new.birth_on,
+                "ssn_last_four_hash": new.ssn_last_four_hash,
+                "source": new.source,
+                "recorded_at": at,
+            }
+            for new in records
+        ],
+    )
+
+
+def update_records(conn: Connection, records: Iterable[StoredRecord], at: datetime) -> None:
+    """Correct records in place: of a person only what is known now is kept."""
+    conn.execute(
+        _UPDATE_RECORD,
+        [
+            {
+                "record_id": stored.record_id,
+                "new_last_name": stored.record.last_name,
+                "new_birth_on": stored.record.birth_on,
+                "new_source": stored.record.source,
+                "new_recorded_at": at,
+            }
+            for stored in records
+        ],
+    )
+
+
+def end_evidence(conn: Connection, record_ids: Iterable[int], at: datetime) -> None:
+    """Let evidence that rests on these records end now."""
+    conn.execute(_END_EVIDENCE, [{"record_id": record_id, "end_at": at} for record_id in record_ids])
+
+
+def _record(row: tuple[Any, ...]) -> StoredRecord:
+    record_id, *fields = row
+    return StoredRecord(record_id, IdentityRecord(*fields))

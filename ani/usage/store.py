@@ -1,0 +1,57 @@
+"""Talk time of lines in the database; each change is one conditional statement, so that calls side by side add up."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ani.usage import usage
+from ani.usage.tables import line_usage
+from runtime.prepared import Prepared
+
+
+class UsageNotHeldError(Exception):
+    """Time is released that was never held: the call's own record is wrong."""
+
+
+_FIND = Prepared(
+    sa.select(line_usage.c.used_ms, line_usage.c.held_ms).where(
+        line_usage.c.ani == sa.bindparam("line"), line_usage.c.month == sa.bindparam("in_month")
+    )
+)
+_HOLD = Prepared(
+    sa.text(
+        "INSERT INTO line_usage (ani, month, used_ms, held_ms) VALUES (:ani, :month, 0, :delta_ms)"
+        " ON CONFLICT (ani, month) DO UPDATE SET held_ms = line_usage.held_ms + excluded.held_ms"
+        " WHERE line_usage.used_ms + line_usage.held_ms + excluded.held_ms <= :cap_ms"
+    )
+)
+_RELEASE = Prepared(
+    sa.text(
+        "UPDATE line_usage SET held_ms = held_ms - :held_ms, used_ms = used_ms + :used_ms"
+        " WHERE ani = :ani AND month = :month AND held_ms >= :held_ms"
+    )
+)
+
+
+def left_ms(conn: Connection, ani: str, month: str, cap_ms: int) -> int:
+    """Milliseconds the line may still hold in the month."""
+    used_ms, held_ms = _FIND.first(conn, line=ani, in_month=month) or (0, 0)
+    return usage.left_ms(cap_ms, used_ms, held_ms)
+
+
+def hold(conn: Connection, ani: str, month: str, delta_ms: int, cap_ms: int) -> bool:
+    """Hold `delta_ms` more for a call that is up; false, and nothing held, when used and held would pass `cap_ms`."""
+    if delta_ms < 0:
+        raise ValueError(f"a hold of {delta_ms} ms")
+    if delta_ms > cap_ms:
+        return False
+    return _HOLD.run(conn, ani=ani, month=month, delta_ms=delta_ms, cap_ms=cap_ms) == 1
+
+
+def release(conn: Connection, ani: str, month: str, held_ms: int, used_ms: int) -> None:
+    """End a call's hold: all it held is free again, what it used is used. Raises UsageNotHeldError."""
+    if held_ms < 0 or used_ms < 0:
+        raise ValueError(f"a release of {held_ms} ms held, {used_ms} ms used")
+    if held_ms == used_ms == 0:
+        return
+    if _RELEASE.run(conn, ani=ani, month=month, held_ms=held_ms, used_ms=used_ms) != 1:
+        raise UsageNotHeldError(f"{held_ms} ms were not held in {month}")

@@ -1,0 +1,13 @@
+"""Talk time of a line in a month (ANI-6)."""
+
+from datetime import UTC, datetime
+
+
+def month_of(moment: datetime) -> str:
+    """The month, as YYYY-MM in UTC, that a call begun at `moment` counts for, however long it lasts."""
+    return moment.astimezone(UTC).strftime("%Y-%m")
+
+
+def left_ms(cap_ms: int, used_ms: int, held_ms: int) -> int:
+    """What may still be held, never below zero."""
+    return max(0, cap_ms - used_ms - held_ms)
