@@ -1,0 +1,107 @@
+"""`tollgate tariff` as it is typed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+import billing.tariffs
+from billing.cli import tariff
+from billing.operators.tables import operator
+from runtime.database import transaction
+from tests.terminal import Terminal
+
+SAMPLE = str(Path(str(billing.tariffs.__file__)).with_name("sample.csv"))
+
+
+@pytest.fixture
+def terminal(installation: Callable[[str], None], sqlite_url: str, sqlite_engine: Engine) -> Terminal:
+    installation(sqlite_url)
+    with transaction(sqlite_engine) as conn:
+        conn.execute(sa.insert(operator).values(code="acme", name="Acme", currency="USD", home_country="US"))
+    return Terminal(tariff.attach)
+
+
+def test_the_sample_is_loaded_whole(terminal: Terminal) -> None:
+    rehearsed = terminal.must("tariff", "import", SAMPLE, "--dry-run", "--json").document
+    assert rehearsed["dry_run"] is True
+    assert terminal.run("tariff", "list").code == 3
+    loaded = terminal.must("tariff", "import", SAMPLE, "--json").document
+    assert (loaded["tariff"], loaded["version"], loaded["rejected"]) == ("standard", 1, 0)
+    assert loaded["loaded"] == loaded["added"] == rehearsed["loaded"]
+    again = terminal.run("tariff", "import", SAMPLE)
+    assert (again.code, again.err) == (3, "the file changes nothing; no version was made\n")
+    assert terminal.must("tariff", "list", "--json").document[0]["version"] == 1
+    assert terminal.must("tariff", "show", "--json").document[0]["source"] == "sample.csv"
+    shown = terminal.must("tariff", "show", "standard", "--prefix", "52").out.splitlines()
+    assert shown[1] == "52\tMexico\t0.029\t0.05\t0\t60/60\tno"
+
+
+def test_bad_rows_go_to_the_reject_file_and_the_rest_is_loaded(terminal: Terminal, tmp_path: Path) -> None:
+    deck = tmp_path / "deck.csv"
+    deck.write_text("prefix,price_per_minute,increments\n1,0.021,6/6\n44,0.019,0/6\n")
+    assert terminal.run("tariff", "import", str(deck), "--whole").code == 1
+    answer = terminal.run("tariff", "import", str(deck))
+    assert answer.code == 4
+    assert "1 bad rows are in" in answer.err
+    assert Path(f"{deck}.rejected.csv").read_text().splitlines()[1:] == [
+        "3,increments: from 1 to 86400 seconds,44,0.019,0/6"
+    ]
+    assert len(terminal.must("tariff", "show", "--rates", "--json").document) == 1
+
+
+def test_what_cannot_be_loaded_says_why(terminal: Terminal, tmp_path: Path) -> None:
+    deck = tmp_path / "deck.csv"
+    deck.write_text("prefix,price_per_minute\n44,cheap\n")
+    assert terminal.run("tariff", "import", str(deck)).code == 1
+    assert terminal.run("tariff", "import", str(tmp_path / "missing.csv")).code == 2
+    assert terminal.run("tariff", "import", SAMPLE, "--effective-at", "soon").code == 2
+    past = terminal.run("tariff", "import", SAMPLE, "--effective-at", "2020-01-01")
+    assert (past.code, "in the past" in past.err) == (1, True)
+    assert terminal.run("tariff", "import", SAMPLE, "--operator", "nobody").code == 3
+    assert terminal.run("tariff", "import", SAMPLE, "--currency", "DOLLAR").code == 2
+    terminal.must("tariff", "import", SAMPLE)
+    assert terminal.run("tariff", "import", SAMPLE, "--currency", "eur").code == 1
+    assert terminal.run("tariff", "show", "--version", "7").code == 3
+    assert terminal.run("tariff", "show", "other").code == 3
+
+
+def test_a_number_is_priced_with_reasons_and_talk_time(terminal: Terminal) -> None:
+    terminal.must("tariff", "import", SAMPLE)
+    at = "2199-01-01T00:00Z"
+    lines = terminal.must("tariff", "test", "011447700900123", "--seconds", "31", "--balance", "1", "--at", at).out
+    shown = dict(line.split("  ", 1) for line in lines.splitlines())
+    assert {key: value.strip() for key, value in shown.items()} == {
+        "number": "+447700900123",
+        "tariff": "standard",
+        "version": "1",
+        "at": "2199-01-01T00:00:00+00:00",
+        "considered": "447 United Kingdom, mobile 0.145; 44 United Kingdom 0.019 (the longest wins)",
+        "price": "0.087000 USD",
+        "why 1": "prefix 447 (United Kingdom, mobile), tariff version 1",
+        "why 2": "0.145 USD a minute, increments 30/6 s, minimum 0 s",
+        "why 3": "used 31000 ms, billed 36 s",
+        "why 4": "36 s x 0.145 USD / 60 = 0.087 USD",
+        "why 5": "connect fee 0.00 USD",
+        "why 6": "total 0.087 USD",
+        "balance": "1.000000 USD",
+        "talk time": "6 min 53.794 s",
+        "left": "0.000000 USD",
+    }
+    document = terminal.must("tariff", "test", "+447700900123", "--balance", "5", "--cap", "60", "--json").document
+    assert document["cut_by_cap"] is True
+    assert document["talk_time_ms"] == 60_000
+    assert document["left"] == {"amount": "4.855000", "currency": "USD"}
+
+
+def test_a_number_that_may_not_be_called_is_told_so(terminal: Terminal) -> None:
+    terminal.must("tariff", "import", SAMPLE)
+    blocked = terminal.run("tariff", "test", "+1 (900) 555-0100", "--json")
+    assert (blocked.code, blocked.document["refused"]) == (3, "destination-blocked")
+    assert blocked.document["considered"][0] == "1900 United States, premium rate blocked"
+    unpriced = terminal.run("tariff", "test", "+37060012345")
+    assert (unpriced.code, "destination-not-priced" in unpriced.out) == (3, True)
+    assert terminal.run("tariff", "test", "12ab").code == 2
+    assert terminal.run("tariff", "test", "+1", "--balance", "much").code == 2
