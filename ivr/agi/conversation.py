@@ -1,10 +1,11 @@
 """One conversation with Asterisk: one command at a time, each with its answer or a fault."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from ivr.agi.faults import ChannelBroken, ChannelDead, ChannelFault, CommandInvalid
-from ivr.agi.protocol import Failed, Hangup, Invalid, Malformed, Reply, ReplyParser, Success
+from ivr.agi.protocol import Event, Failed, Hangup, Invalid, Malformed, Reply, ReplyParser, Success
 
 
 class Conversation:
@@ -37,8 +38,11 @@ class Conversation:
             await asyncio.wait((ahead,))
         if self._end is not None:
             raise type(self._end)(*self._end.args)
-        waiter = self._waiter = self._loop.create_future()
-        self._arm(limit_s)
+        loop = self._loop
+        waiter = self._waiter = loop.create_future()
+        self._deadline = deadline = loop.time() + limit_s
+        if self._alarm is None or self._alarm_at > deadline:
+            self._arm(deadline)
         self._transport.write(line)
         try:
             reply = await waiter
@@ -49,7 +53,7 @@ class Conversation:
             raise
         finally:
             self._waiter = None
-        if isinstance(reply, Success | Failed):
+        if isinstance(reply, (Success, Failed)):
             return reply
         if isinstance(reply, Invalid):
             raise CommandInvalid(f"Asterisk answered {reply.code}")
@@ -58,9 +62,18 @@ class Conversation:
 
     def received(self, chunk: bytes) -> None:
         """Take bytes from Asterisk. Called by the connection."""
-        answer: Reply | None = None
         waiter = self._waiter
-        for event in self._parser.feed(chunk):
+        events = self._parser.feed(chunk)
+        if len(events) == 1 and waiter is not None and not waiter.done():
+            (only,) = events
+            if isinstance(only, Success):  # the way of nearly every command
+                waiter.set_result(only)
+                return
+        self._received_any(events, waiter)
+
+    def _received_any(self, events: Sequence[Event], waiter: asyncio.Future[Reply] | None) -> None:
+        answer: Reply | None = None
+        for event in events:
             if isinstance(event, Hangup):
                 self.hung_up = True
             elif isinstance(event, Malformed):
@@ -85,22 +98,18 @@ class Conversation:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(fault)
 
-    def _arm(self, limit_s: float) -> None:
-        # One timer for many commands: it is moved only when it would come too late, and looks again when it comes too
-        # early.
-        deadline = self._deadline = self._loop.time() + limit_s
-        if self._alarm is None or self._alarm_at > deadline:
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm_at = deadline
-            self._alarm = self._loop.call_at(deadline, self._look)
+    def _arm(self, deadline: float) -> None:
+        # One timer serves many commands: moved only when it would come too late, it looks again when it is early.
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = deadline
+        self._alarm = self._loop.call_at(deadline, self._look)
 
     def _look(self) -> None:
         self._alarm = None
         if self._waiter is None or self._waiter.done():
             return
         if self._loop.time() < self._deadline:
-            self._alarm_at = self._deadline
-            self._alarm = self._loop.call_at(self._deadline, self._look)
+            self._arm(self._deadline)
             return
         self.finish(ChannelBroken("no answer in time"))

@@ -44,6 +44,10 @@ class Environment:
     args: tuple[str, ...] = field(repr=False)
     fields: Mapping[str, str] = field(repr=False)
 
+    def without_last_argument(self) -> "Environment":
+        """The same, the token left out. Spelled out: `dataclasses.replace` costs ten times as much."""
+        return Environment(self.path, self.query, self.uniqueid, self.args[:-1], self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Success:
@@ -105,7 +109,6 @@ Event = Reply | Hangup | Malformed
 _FIELD: Final = re.compile(r"^(agi_[a-z0-9_]+): ?(.*)$", re.MULTILINE)
 _RESULT: Final = re.compile(rb"200 result=(-[0-9]{1,3}|[0-9A-D*#]*)(?: \((.*)\))?(?: endpos=([0-9]{1,12}))?", re.DOTALL)
 _REFUSING: Final = frozenset({b"510", b"511", b"520"})
-_REQUIRED: Final = ("agi_network_script", "agi_channel", "agi_uniqueid", "agi_threadid")
 
 _COMMON: Final[Mapping[bytes, tuple[Event, ...]]] = {
     b"HANGUP\n": (Hangup(),),
@@ -150,15 +153,16 @@ def _environment(text: str) -> Environment | EnvironmentRefusal:
     fields: dict[str, str] = dict(pairs)
     if len(fields) != len(pairs):
         return EnvironmentRefusal.REPEATED_KEY
-    if not all(fields.get(key) for key in _REQUIRED):
+    script, uniqueid = fields.get("agi_network_script"), fields.get("agi_uniqueid")
+    if not (script and uniqueid and fields.get("agi_channel") and fields.get("agi_threadid")):
         return EnvironmentRefusal.INCOMPLETE
-    count = sum(key.startswith("agi_arg_") for key in fields)
-    args = tuple(fields.pop(f"agi_arg_{n}", None) for n in range(1, count + 1))
-    path, _, query = fields["agi_network_script"].partition("?")
-    present = tuple(value for value in args if value is not None)
-    if len(present) != count:
+    args: list[str] = []
+    while (arg := fields.pop(f"agi_arg_{len(args) + 1}", None)) is not None:
+        args.append(arg)
+    if text.count("\nagi_arg_") != len(args):
         return EnvironmentRefusal.NOT_AGI
-    return Environment(path.strip("/"), query, fields["agi_uniqueid"], present, MappingProxyType(fields))
+    path, _, query = script.partition("?")
+    return Environment(path.strip("/"), query, uniqueid, tuple(args), MappingProxyType(fields))
 
 
 class ReplyParser:
@@ -179,6 +183,10 @@ class ReplyParser:
             common = _COMMON.get(chunk)
             if common is not None:
                 return common
+            if 0 < chunk.find(b"\n") == len(chunk) - 1 <= REPLY_LINE_LIMIT_BYTES:
+                matched = _RESULT.fullmatch(chunk, 0, len(chunk) - 1)
+                if matched is not None:
+                    return (_result(matched),)
         return self._feed_any(chunk)
 
     def _feed_any(self, chunk: bytes) -> Sequence[Event]:

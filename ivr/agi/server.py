@@ -9,7 +9,6 @@ import asyncio
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
@@ -131,7 +130,7 @@ class AgiServer:
         if len(self._live) >= self._session_cap:
             return FaultKind.FULL
         loop = asyncio.get_running_loop()
-        channel = Channel(replace(environment, args=environment.args[:-1]), transport, loop)
+        channel = Channel(environment.without_last_argument(), transport, loop)
         task = loop.create_task(self._run(handler, channel, transport, peer))
         self._live[task] = channel
         self.counters.sessions += 1

@@ -59,7 +59,7 @@ def test_an_http_health_check_is_told_off_at_once(run: type_of_run) -> None:
 @pytest.mark.parametrize("said", [b"", b"agi_network: yes\n"])
 def test_a_silent_client_is_closed_in_time_and_delays_nobody(run: type_of_run, said: bytes) -> None:
     async def main() -> None:
-        async with house(greet, header_timeout_s=0.1) as running:
+        async with house(greet, header_timeout_s=0.3) as running:
             silent = await running.peer()
             silent.send(said)
             await served(running)
@@ -72,7 +72,7 @@ def test_a_silent_client_is_closed_in_time_and_delays_nobody(run: type_of_run, s
 
 def test_a_slow_loris_is_closed_in_time_though_it_never_stops_talking(run: type_of_run) -> None:
     async def main() -> None:
-        async with house(greet, header_timeout_s=0.1) as running:
+        async with house(greet, header_timeout_s=0.3) as running:
             loris = await running.peer()
             loris.send(b"agi_x: ")
 
