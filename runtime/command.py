@@ -56,6 +56,32 @@ class CommandError(Exception):
         self.code = code
 
 
+def command_group(app: typer.Typer, name: str, help_text: str) -> typer.Typer:
+    """The group of commands of this name; rooms that bring commands on one noun share it."""
+    for group in app.registered_groups:
+        if group.name == name and group.typer_instance is not None:
+            return group.typer_instance
+    made = typer.Typer(no_args_is_help=True, help=help_text)
+    app.add_typer(made, name=name)
+    return made
+
+
+def read_secret(what: str) -> str:
+    """A secret from the keyboard, unseen, or the first line of standard input; never from the command line."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().strip()
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before what cannot be taken back; a script says --yes."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError("there is nobody to ask here: add --yes", ExitCode.USAGE)
+    typer.confirm(question, abort=True, err=True)
+
+
 def staff_name() -> str:
     """Who runs this command, for the record: the user of the operating system."""
     return os.environ.get("SUDO_USER") or getpass.getuser()
@@ -155,6 +181,16 @@ def build_app() -> typer.Typer:
         attach: Callable[[typer.Typer], None] = entry.load()
         attach(app)
     return app
+
+
+def command_group(app: typer.Typer, name: str, about: str) -> typer.Typer:
+    """The group of this name, made if no room brought it yet: several rooms may add to one noun."""
+    for group in app.registered_groups:
+        if group.name == name and group.typer_instance is not None:
+            return group.typer_instance
+    made = typer.Typer(help=about, no_args_is_help=True)
+    app.add_typer(made, name=name)
+    return made
 
 
 def _show_version(wanted: bool) -> None:

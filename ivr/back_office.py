@@ -1,0 +1,296 @@
+"""The way from a call to the databases: each question of the story is one short transaction on a bounded pool.
+
+The functions of the other rooms are plain and synchronous; here they are put on threads, with the call's own pool, so
+that a rush of new calls cannot delay the meters, which have another. How long each answer took is kept, because a
+caller waits for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from sqlalchemy.engine import Engine
+
+from ani import numbers
+from ani.lockout import store as lockout_store
+from ani.lockout.lockout import Limits, LockoutRefusal
+from ani.negative import store as negative_store
+from ani.numbers import Ani, NumberRefusal
+from ani.qualification import service as qualification_service
+from ani.qualification import store as qualification_store
+from ani.qualification.qualification import AgeProof
+from ani.reverse_match import store as listing_store
+from ani.usage import store as usage_store
+from ani.usage.usage import month_of
+from billing.accounts import service as account_service
+from billing.accounts import store as account_store
+from billing.calls import service as call_service
+from billing.calls.call import Authorise, CallEvent, NewCall
+from billing.charging.session import ChargeRefusal
+from billing.operators import store as operator_store
+from billing.operators.operator import ServiceProfile
+from billing.rating import Rate, talk_time_ms
+from billing.tariffs.service import RateBook
+from dialplan.routes.service import RouteBook
+from ivr.reception import Arrival, Plan, Ring
+from ivr.refusals import CallRefusal
+from runtime import database, ids
+from runtime.clock import Clock
+from runtime.keys import Pepper
+from runtime.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """The account that pays for this call."""
+
+    account_id: int
+    account_number: str
+    currency: str
+    available_micros: int
+    has_pin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A destination that can be reached, its rate, and for how long the money lasts at most."""
+
+    destination: str
+    trunks: tuple[str, ...]
+    rate: Rate
+    talk_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """Money is held: the called leg may live `granted_ms`; `final` when there is no more to come."""
+
+    session_id: str
+    account_id: int
+    destination: str
+    trunks: tuple[str, ...]
+    rate: Rate
+    granted_ms: int
+    final: bool
+    cap_ms: int
+
+    @property
+    def trunk(self) -> str:
+        """The one to be tried first."""
+        return self.trunks[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What every call needs and none owns."""
+
+    engine: Engine
+    clock: Clock
+    pepper: Pepper
+    settings: Settings
+    rates: RateBook
+    routes: RouteBook
+    pool: Executor
+
+    @property
+    def limits(self) -> Limits:
+        """How many wrong entries are borne."""
+        bounds = self.settings.lockout
+        return Limits(bounds.per_line_hour, bounds.per_account_half_hour, bounds.overall_hour)
+
+
+class BackOffice:
+    """The back office of one call."""
+
+    __slots__ = ("_shelf", "authorised", "waits_ms")
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.waits_ms: list[float] = []
+        self.authorised: Authorised | None = None
+
+    @property
+    def minimum_talk_ms(self) -> int:
+        """No call is connected for less."""
+        return self._shelf.settings.charging.minimum_talk_s * 1000
+
+    async def arrive(self, ring: Ring) -> Arrival:
+        """Open the call's record and look up all that is known of the number dialled and of the line."""
+        return await self._run(self._arrive, ring)
+
+    async def payer(self, account_id: int) -> Payer | StrEnum:
+        """The account a line belongs to."""
+        return await self._run(self._payer, account_id)
+
+    async def check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
+        """The account this code opens on this line; a wrong one is counted."""
+        return await self._run(self._check_access_code, ani, code)
+
+    async def check_pin(self, ani: str, pin: str) -> Payer | StrEnum:
+        """The account this PIN opens; a wrong one is counted."""
+        return await self._run(self._check_pin, ani, pin)
+
+    async def has_evidence(self, ani: str, payer: Payer, profile: ServiceProfile) -> bool:
+        """Whether this line or this account proved its age and the proof still holds."""
+        return await self._run(self._has_evidence, ani, payer, profile)
+
+    async def check_ssn_last_four(
+        self, ani: str, payer: Payer, profile: ServiceProfile, digits: str
+    ) -> AgeProof | StrEnum:
+        """Match the digits with the line's identity records; keep the proof, or count a wrong entry."""
+        return await self._run(self._check_ssn_last_four, ani, payer, profile, digits)
+
+    async def issue_pin(self, payer: Payer) -> str:
+        """A new PIN for the account; only its keyed hash is kept."""
+        shelf = self._shelf
+        return await self._run(account_service.issue_pin, shelf.engine, shelf.clock, shelf.pepper, payer.account_id)
+
+    async def offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | StrEnum:
+        """What the dialled digits mean, cost and allow, at this moment's balance."""
+        return await self._run(self._offer, plan, payer, digits)
+
+    async def authorise(
+        self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]
+    ) -> Authorised | StrEnum:
+        """Hold money and minutes for the first grant, in one transaction with what was noted so far."""
+        answer = await self._run(self._authorise, ring, plan, payer, offer, events)
+        if isinstance(answer, Authorised):
+            self.authorised = answer
+        return answer
+
+    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        clock = self._shelf.clock
+        start_s = clock.monotonic_s()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._shelf.pool, function, *arguments)
+        finally:
+            self.waits_ms.append((clock.monotonic_s() - start_s) * 1000)
+
+    def _arrive(self, ring: Ring) -> Arrival:
+        shelf = self._shelf
+        home = shelf.settings.call.home_country
+        asserted = numbers.parse_identity_header(ring.asserted_identity)
+        claimed = numbers.parse_identity_header(ring.claimed_identity)
+        line = numbers.parse_ani(asserted or claimed, home)
+        ani = line.e164 if isinstance(line, Ani) else ""
+        with database.transaction(shelf.engine) as connection:
+            profile = operator_store.profile_for(connection, ring.dnis)
+            profile_id = profile.id if profile else None
+            new = NewCall(ring.call_id, ring.switch, ring.uniqueid, ring.channel, ring.dnis, ani, ring.at, profile_id)
+            call_service.open_call(connection, new)
+            if profile is None or isinstance(line, NumberRefusal):
+                return Arrival(profile, line, bool(asserted))
+            block = negative_store.current_block(connection, ani, ring.at)
+            locked = lockout_store.is_locked(connection, ani=ani, account_id=None, limits=shelf.limits, now=ring.at)
+            return Arrival(
+                profile,
+                line,
+                bool(asserted),
+                listed=listing_store.current_listing(connection, ani) is not None,
+                block=block.reason if block else None,
+                locked=LockoutRefusal.LOCKED if locked else None,
+                accounts=tuple(account_store.accounts_on_line(connection, ani)),
+                month_left_ms=usage_store.left_ms(connection, ani, month_of(ring.at), profile.month_cap_s * 1000),
+            )
+
+    def _payer(self, account_id: int) -> Payer | StrEnum:
+        now = self._shelf.clock.now()
+        with database.reading(self._shelf.engine) as connection:
+            account = account_store.account_by_id(connection, account_id)
+            if account is None or not account.is_open:
+                return ChargeRefusal.ACCOUNT_CLOSED
+            has_pin = account_store.has_pin(connection, account_id, now)
+        return Payer(account.id, account.number, account.currency, account.available_micros, has_pin)
+
+    def _check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
+        shelf = self._shelf
+        answer = account_service.check_access_code(shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, code)
+        return answer if isinstance(answer, StrEnum) else self._payer(answer)
+
+    def _check_pin(self, ani: str, pin: str) -> Payer | StrEnum:
+        shelf = self._shelf
+        answer = account_service.check_pin(shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, pin)
+        return answer if isinstance(answer, StrEnum) else self._payer(answer)
+
+    def _has_evidence(self, ani: str, payer: Payer, profile: ServiceProfile) -> bool:
+        with database.reading(self._shelf.engine) as connection:
+            return qualification_store.has_evidence(
+                connection,
+                ani=ani,
+                account_id=payer.account_id,
+                minimum_age=profile.minimum_age,
+                now=self._shelf.clock.now(),
+            )
+
+    def _check_ssn_last_four(self, ani: str, payer: Payer, profile: ServiceProfile, digits: str) -> AgeProof | StrEnum:
+        shelf = self._shelf
+        return qualification_service.check_ssn_last_four(
+            shelf.engine,
+            shelf.clock,
+            shelf.pepper,
+            shelf.limits,
+            ani=ani,
+            account_id=payer.account_id,
+            digits=digits,
+            minimum_age=profile.minimum_age,
+            evidence_days=profile.evidence_days,
+        )
+
+    def _offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | StrEnum:
+        shelf = self._shelf
+        destination = numbers.parse_destination(digits, plan.country)
+        if destination is None:
+            return CallRefusal.DESTINATION_NOT_VALID
+        now = shelf.clock.now()
+        rate = shelf.rates.rate_for(plan.profile.tariff_id, destination.e164, now)
+        if not isinstance(rate, Rate):
+            return rate
+        trunks = tuple(route.trunk for route in shelf.routes.routes_for(destination.e164))
+        if not trunks:
+            return CallRefusal.NO_ROUTE
+        current = self._payer(payer.account_id)
+        if not isinstance(current, Payer):
+            return current
+        cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
+        return Offer(destination.e164, trunks, rate, talk_time_ms(rate, current.available_micros, cap_ms))
+
+    def _authorise(
+        self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]
+    ) -> Authorised | StrEnum:
+        shelf = self._shelf
+        charging = shelf.settings.charging
+        request = Authorise(
+            call_id=ring.call_id,
+            session_id=ids.new_id(),
+            account_id=payer.account_id,
+            rate=offer.rate,
+            destination=offer.destination,
+            trunk=offer.trunks[0],
+            ani=plan.ani,
+            session_cap_ms=plan.session_cap_ms,
+            month_cap_ms=plan.profile.month_cap_s * 1000,
+            wanted_ms=charging.grant_s * 1000,
+            minimum_ms=self.minimum_talk_ms,
+            valid_for=timedelta(seconds=shelf.settings.switch.ring_timeout_s + charging.settle_grace_s),
+            events=tuple(events),
+        )
+        answer = call_service.authorise(shelf.engine, shelf.clock, request)
+        if isinstance(answer, StrEnum):
+            return answer
+        grant = answer.grant
+        return Authorised(
+            request.session_id,
+            payer.account_id,
+            offer.destination,
+            offer.trunks,
+            offer.rate,
+            grant.granted_ms,
+            grant.final,
+            answer.cap_ms,
+        )

@@ -1,0 +1,237 @@
+"""The story of a call, from the first ring to the moment the switch may dial, readable aloud.
+
+Nothing here knows Asterisk, SQL or threads: the caller hears and keys, the back office looks up and decides. A refusal
+is a value that ends the story with its prompt; a fault is an exception that ends it with an apology played by the
+switch. Every step is noted, so that it can be explained afterwards (CALL-16).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from billing.calls.call import CallEvent
+from billing.charging.session import ChargeRefusal
+
+from ani.numbers import Ani
+from ivr.back_office import Authorised, BackOffice, Offer, Payer
+from ivr.caller import Caller
+from ivr.dialogue import questions
+from ivr.dialogue.entry import Ask, Entry, Keyed, Question
+from ivr.reception import Identification, Plan, Ring, receive
+from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
+from runtime.clock import Clock
+from sounds import spoken
+
+SOUND_FOLDER = "tollgate/"
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """The switch shall dial: money is held, and the called leg lives for `granted_ms` after it is answered."""
+
+    call_id: str
+    destination: str
+    trunk: str
+    granted_ms: int
+    shown_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """The switch shall end the call with this Q.850 cause; `disposition` goes into the record."""
+
+    cause: int
+    disposition: str
+
+
+Decision = Dial | Bye
+
+
+@dataclass(frozen=True, slots=True)
+class StoryRules:
+    """How patient the story is."""
+
+    entry_attempts: int
+    digit_timeout_ms: int
+
+
+class CallStory:
+    """One caller's way through the dialogue; `tell` is the whole of it."""
+
+    def __init__(self, caller: Caller, office: BackOffice, clock: Clock, rules: StoryRules, ring: Ring) -> None:
+        self._caller = caller
+        self._office = office
+        self._clock = clock
+        self._rules = rules
+        self._ring = ring
+        self.events: list[CallEvent] = []
+        self.step = "arrival"
+
+    async def tell(self) -> Decision:
+        """From the ring to the decision; raises the channel's fault when the caller is gone."""
+        plan = await self._receive()
+        await self._caller.answer()
+        if isinstance(plan, StrEnum):
+            return await self._refuse(plan)
+        payer = await self._identify(plan)
+        if isinstance(payer, StrEnum):
+            return await self._refuse(payer)
+        qualified = await self._qualify(plan, payer)
+        if isinstance(qualified, StrEnum):
+            return await self._refuse(qualified)
+        await self._issue_pin(plan, payer)
+        authorised = await self._agree_on_destination(plan, payer)
+        if isinstance(authorised, StrEnum):
+            return await self._refuse(authorised)
+        return Dial(
+            self._ring.call_id, authorised.destination, authorised.trunk, authorised.granted_ms, plan.shown_number
+        )
+
+    async def _receive(self) -> Plan | StrEnum:
+        arrival = await self._office.arrive(self._ring)
+        line = arrival.line
+        self._note(
+            "line",
+            "identified" if isinstance(line, Ani) else str(line),
+            listed=arrival.listed,
+            asserted=arrival.asserted,
+            accounts=len(arrival.accounts),
+            month_left_s=arrival.month_left_ms // 1000,
+        )
+        plan = receive(arrival)
+        if isinstance(plan, Plan):
+            self._note("reception", plan.by.name.lower(), profile=plan.profile.name)
+        return plan
+
+    async def _identify(self, plan: Plan) -> Payer | StrEnum:
+        """The account that pays: by the line alone, by access code, or by PIN (ACC-3, PIN-1)."""
+        self.step = "identification"
+        lead = (SOUND_FOLDER + plan.profile.preamble_prompt,)
+        if plan.by is Identification.LINE and plan.account is not None:
+            await self._say(lead)
+            return await self._office.payer(plan.account.account_id)
+        question = questions.ACCESS_CODE if plan.by is Identification.ACCESS_CODE else questions.PIN
+        entry = self._entry(question, lead)
+        while not entry.exhausted:
+            entry, digits = entry.hear(await self._ask(entry))
+            if digits is None:
+                continue
+            if plan.by is Identification.ACCESS_CODE:
+                answer = await self._office.check_access_code(plan.ani, digits)
+            else:
+                answer = await self._office.check_pin(plan.ani, digits)
+            if not isinstance(answer, StrEnum):
+                self._note(question.name, "accepted", account=answer.account_number)
+                return answer
+            self._note(question.name, str(answer))
+            if answer not in WRONG_ENTRIES:
+                return answer
+            entry = entry.wrong((SOUND_FOLDER + outcome_of(answer).prompt,))
+        return CallRefusal.TOO_MANY_ATTEMPTS
+
+    async def _qualify(self, plan: Plan, payer: Payer) -> StrEnum | None:
+        """Of age, by the last four digits of the SSN, unless line or person proved it before (AGE-1, AGE-3)."""
+        profile = plan.profile
+        if not profile.age_check:
+            return None
+        self.step = "age-check"
+        if await self._office.has_evidence(plan.ani, payer, profile):
+            self._note("age", "known")
+            return None
+        entry = self._entry(questions.SSN_LAST_FOUR)
+        refusal: StrEnum = CallRefusal.TOO_MANY_ATTEMPTS
+        while not entry.exhausted:
+            entry, digits = entry.hear(await self._ask(entry))
+            if digits is None:
+                continue
+            answer = await self._office.check_ssn_last_four(plan.ani, payer, profile, digits)
+            if not isinstance(answer, StrEnum):
+                self._note("age", "proven", source=answer.source, evidence_until=answer.expires_at.isoformat())
+                return None
+            self._note("age", str(answer))
+            if answer not in WRONG_ENTRIES:
+                return answer
+            refusal = answer
+            entry = entry.wrong(questions.SSN_LAST_FOUR.complaint)
+        return refusal
+
+    async def _issue_pin(self, plan: Plan, payer: Payer) -> None:
+        """Read out a new PIN where the profile says so and the account has none (PIN-1)."""
+        if not plan.profile.issue_pin or payer.has_pin:
+            return
+        self.step = "pin-issue"
+        pin = await self._office.issue_pin(payer)
+        self._note("pin", "issued")
+        said = spoken.say_digits(pin)
+        intro, again = (SOUND_FOLDER + "your-pin-is",), (SOUND_FOLDER + "write-it-down",)
+        await self._caller.say((*intro, *said, *again, *said))
+
+    async def _agree_on_destination(self, plan: Plan, payer: Payer) -> Authorised | StrEnum:
+        """Ask for a number until one can be reached and paid for, say what it costs, and hold the money (CALL-5, 6)."""
+        self.step = "destination"
+        balance = spoken.say_money(payer.available_micros, payer.currency)
+        entry = self._entry(questions.DESTINATION, (SOUND_FOLDER + "your-balance-is", *balance))
+        refusal: StrEnum = CallRefusal.TOO_MANY_ATTEMPTS
+        while not entry.exhausted:
+            entry, digits = entry.hear(await self._ask(entry))
+            if digits is None:
+                continue
+            offer = await self._office.offer(plan, payer, digits)
+            if isinstance(offer, Offer):
+                self._note_offer(offer)
+                if offer.talk_ms < self._office.minimum_talk_ms:
+                    return ChargeRefusal.NO_CREDIT
+                return await self._authorise(plan, payer, offer)
+            self._note("destination", str(offer), dialled=digits)
+            refusal = offer
+            entry = entry.wrong((SOUND_FOLDER + outcome_of(offer).prompt,))
+        return refusal
+
+    async def _authorise(self, plan: Plan, payer: Payer, offer: Offer) -> Authorised | StrEnum:
+        price = spoken.say_price(offer.rate.price_per_minute_micros, offer.rate.currency)
+        fee = offer.rate.connect_fee_micros
+        connect = (SOUND_FOLDER + "connect-fee-is", *spoken.say_price(fee, offer.rate.currency)) if fee else ()
+        talk = spoken.say_minutes(offer.talk_ms // 1000)
+        files = ("the-price-is", "per-minute", "you-have", "talk-time", "connecting")
+        is_, per, have, time, connecting = (SOUND_FOLDER + name for name in files)
+        await self._say((is_, *price, per, *connect, have, *talk, time, connecting))
+        self.step = "authorisation"
+        events, self.events = self.events, []
+        return await self._office.authorise(self._ring, plan, payer, offer, events)
+
+    async def _refuse(self, refusal: StrEnum) -> Bye:
+        outcome = outcome_of(refusal)
+        self._note("refused", str(refusal))
+        await self._say((SOUND_FOLDER + outcome.prompt, SOUND_FOLDER + "goodbye"))
+        return Bye(outcome.cause, str(refusal))
+
+    def _entry(self, question: Question, lead: tuple[str, ...] = ()) -> Entry:
+        return Entry(question, self._rules.entry_attempts, self._rules.digit_timeout_ms, lead)
+
+    async def _ask(self, entry: Entry) -> Keyed:
+        ask: Ask = entry.ask()
+        self._note("asked", ask.name, prompts=list(ask.files))
+        return await self._caller.ask(ask)
+
+    async def _say(self, files: tuple[str, ...]) -> None:
+        self._note("said", files[-1], prompts=list(files))
+        await self._caller.say(files)
+
+    def _note_offer(self, offer: Offer) -> None:
+        rate = offer.rate
+        self._note(
+            "offer",
+            "priced",
+            destination=offer.destination,
+            prefix=rate.prefix,
+            tariff_version=rate.tariff_version_id,
+            price_per_minute_micros=rate.price_per_minute_micros,
+            talk_s=offer.talk_ms // 1000,
+            trunk=offer.trunks[0],
+        )
+
+    def _note(self, step: str, outcome: str, **detail: object) -> None:
+        self.events.append(CallEvent(self._now(), step, outcome, detail))
+
+    def _now(self) -> datetime:
+        return self._clock.now()

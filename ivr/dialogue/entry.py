@@ -1,0 +1,70 @@
+"""What a caller keys in answer to a question: tries counted, digits kept, nothing else remembered.
+
+Pure: the same question serves the age check, the PIN, the access code and the destination.
+"""
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """What came back from the keypad; `ended_by_silence` is false when the caller pressed `#` or the entry was full."""
+
+    digits: str = field(repr=False)
+    ended_by_silence: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing asked for: its prompt and how many digits answer it."""
+
+    name: str
+    prompts: tuple[str, ...]
+    minimum_digits: int
+    maximum_digits: int
+    complaint: tuple[str, ...]
+    star_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Play the files, collect the digits; a key pressed while they play is the first digit."""
+
+    name: str
+    files: tuple[str, ...]
+    maximum_digits: int
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A question in progress: how many tries are left and what to say before asking again."""
+
+    question: Question
+    tries_left: int
+    timeout_ms: int
+    lead: tuple[str, ...] = ()
+
+    @property
+    def exhausted(self) -> bool:
+        """No try is left."""
+        return self.tries_left <= 0
+
+    def ask(self) -> Ask:
+        """What to play and collect now."""
+        question = self.question
+        return Ask(question.name, (*self.lead, *question.prompts), question.maximum_digits, self.timeout_ms)
+
+    def hear(self, keyed: Keyed) -> "tuple[Entry, str | None]":
+        """The entry after what was keyed, and the digits if they can be an answer at all."""
+        digits = keyed.digits
+        body = digits[1:] if self.question.star_allowed and digits.startswith("*") else digits
+        fits = self.question.minimum_digits <= len(digits) <= self.question.maximum_digits
+        if fits and body.isascii() and body.isdigit():
+            return self, digits
+        lead = self.question.complaint if digits else ("tollgate/nothing-keyed",)
+        return replace(self, tries_left=self.tries_left - 1, lead=lead), None
+
+    def wrong(self, lead: tuple[str, ...]) -> "Entry":
+        """The entry after well-formed digits turned out to be wrong."""
+        return replace(self, tries_left=self.tries_left - 1, lead=lead)

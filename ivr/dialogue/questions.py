@@ -1,0 +1,10 @@
+"""The questions a caller is asked."""
+
+from ivr.dialogue.entry import Question
+
+SSN_LAST_FOUR = Question("ssn-last-four", ("tollgate/enter-ssn-last-four",), 4, 4, ("tollgate/try-again",))
+ACCESS_CODE = Question(
+    "access-code", ("tollgate/enter-access-code",), 1, 5, ("tollgate/access-code-wrong",), star_allowed=True
+)
+PIN = Question("pin", ("tollgate/enter-pin",), 8, 8, ("tollgate/pin-wrong",))
+DESTINATION = Question("destination", ("tollgate/enter-destination",), 3, 20, ("tollgate/destination-not-valid",))

@@ -1,0 +1,87 @@
+"""What a call needs, looked at one thing after the other; each finding says how to mend what is wrong."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ivr.ami.desk import open_desk
+from runtime import database, schema
+from runtime.faults import StaffError
+from runtime.keys import KeyFileError, load_pepper
+from runtime.schema import SchemaError
+from runtime.settings import Settings
+from sounds.manifest import load_manifest
+
+CONNECT_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings, in the order in which a call needs them."""
+    checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("database", _database),
+        ("key file", _key_file),
+        ("secrets", _secrets),
+        ("prompts", _prompts),
+        ("gateway", _gateway),
+        ("switch", _switch),
+    )
+    return [_finding(name, check, settings) for name, check in checks]
+
+
+def _finding(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(name, ok=True, detail=check(settings))
+    except (StaffError, KeyFileError, SchemaError, SQLAlchemyError, OSError) as error:
+        return Finding(name, ok=False, detail=str(error).splitlines()[0])
+
+
+def _database(settings: Settings) -> str:
+    engine = database.create_engine(settings.database.url, busy_timeout_s=settings.database.busy_timeout_s)
+    try:
+        schema.require_current(engine)
+    finally:
+        engine.dispose()
+    return f"revision {schema.head_revision()}"
+
+
+def _key_file(settings: Settings) -> str:
+    load_pepper(settings.security.pepper_file)
+    return str(settings.security.pepper_file)
+
+
+def _secrets(settings: Settings) -> str:
+    for name, secret in (("agi.token", settings.agi.token), ("ami.secret", settings.ami.secret)):
+        if not secret.get_secret_value():
+            raise StaffError(f"{name} is empty: set it in tollgate.toml to the value the switch was rendered with")
+    return "agi.token and ami.secret are set"
+
+
+def _prompts(settings: Settings) -> str:
+    del settings
+    return f"{len(load_manifest().ids)} prompts in the manifest; `tollgate asterisk check` hears them in the switch"
+
+
+def _gateway(settings: Settings) -> str:
+    address = (settings.agi.host, settings.agi.port)
+    try:
+        socket.create_connection(address, CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise StaffError(f"nothing listens on {address[0]}:{address[1]}: start `tollgate gateway run`") from error
+    return f"listens on {address[0]}:{address[1]}"
+
+
+def _switch(settings: Settings) -> str:
+    ami = settings.ami
+    with open_desk(ami.host, ami.port, ami.username, ami.secret.get_secret_value()) as desk:
+        return f"{ami.host}:{ami.port} answers; {len(desk.channels())} channels up"

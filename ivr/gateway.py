@@ -1,0 +1,176 @@
+"""The gateway process: FastAGI in front, AMI behind, and nothing it could not lose at any moment."""
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import uvloop
+from sqlalchemy.engine import Engine
+
+from billing.tariffs.service import RateBook
+from dialplan.routes.service import RouteBook
+from ivr.agi.faults import SessionFault
+from ivr.agi.server import AgiServer
+from ivr.ami.client import AmiClient
+from ivr.ami.faults import AmiFault
+from ivr.ami.protocol import Event
+from ivr.ami.switch import Switch
+from ivr.back_office import Shelf
+from ivr.call import StoryRules
+from ivr.live_calls import LiveCall, LiveCalls
+from ivr.metering import MeterPolicy
+from ivr.meters import Meters
+from ivr.recovery import Recovery
+from ivr.settlement import Settler
+from ivr.switch_record import record_of
+from ivr.turns import DialRules, Turns
+from runtime.clock import SystemClock
+from runtime.keys import Pepper
+from runtime.logs import get_logger
+from runtime.settings import Settings
+
+CALL_THREADS = 8
+METER_THREADS = 4
+DRAIN_S = 30.0
+
+
+class Gateway:
+    """One gateway on one switch."""
+
+    def __init__(self, engine: Engine, pepper: Pepper, settings: Settings) -> None:
+        self._settings = settings
+        self._log = get_logger("ivr")
+        clock = SystemClock()
+        self._call_pool = ThreadPoolExecutor(CALL_THREADS, "call")
+        self._meter_pool = ThreadPoolExecutor(METER_THREADS, "meter")
+        self._live = LiveCalls()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ami = AmiClient(
+            settings.ami.host,
+            settings.ami.port,
+            settings.ami.username,
+            settings.ami.secret.get_secret_value(),
+            self._on_event,
+            self._on_up,
+            self._on_down,
+            on_fault=self._on_ami_fault,
+        )
+        switch = Switch(self._ami)
+        shelf = Shelf(engine, clock, pepper, settings, RateBook(engine), RouteBook(engine), self._call_pool)
+        warn_at_ms = tuple(at * 1000 for at in settings.call.warn_at_s)
+        charging = settings.charging
+        policy = MeterPolicy(charging.grant_s * 1000, charging.extend_before_s * 1000, warn_at_ms)
+        self._meters = Meters(engine, clock, switch, self._meter_pool, policy, self._log)
+        self._settler = Settler(engine, clock, switch, self._meter_pool, self._live, self._log)
+        self._recovery = Recovery(
+            engine,
+            clock,
+            switch,
+            self._meter_pool,
+            self._live,
+            self._meters,
+            self._settler,
+            settings.switch.name,
+            self._log,
+        )
+        story = StoryRules(settings.call.entry_attempts, settings.call.digit_timeout_ms)
+        dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s, settings.call.warn_poll_s, warn_at_ms)
+        turns = Turns(shelf, self._live, self._settler, story, dial, self._log)
+        self._server = AgiServer(
+            settings.agi.host,
+            settings.agi.port,
+            {"call": turns.call, "after-dial": turns.after_dial},
+            settings.agi.token.get_secret_value(),
+            allowed_peers=tuple(ipaddress.ip_network(peer) for peer in settings.agi.allowed_peers),
+            header_timeout_s=settings.agi.header_timeout_s,
+            session_cap=settings.agi.session_cap,
+            on_fault=self._on_agi_fault,
+        )
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then finish the turns in progress; calls that are up stay up."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await self._server.start()
+        self._ami.start()
+        self._spawn(self._recovery.run_for_ever())
+        self._log.info("ready", agi=f"{self._settings.agi.host}:{self._server.port}", switch=self._settings.switch.name)
+        await stop.wait()
+        self._log.info("draining", sessions=len(self._server.live), calls=len(self._live))
+        late = await self._server.drain(DRAIN_S)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._ami.close()
+        self._call_pool.shutdown()
+        self._meter_pool.shutdown()
+        self._log.info("stopped", cut_sessions=late)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("task", exc_info=task.exception())
+
+    def _on_event(self, event: Event) -> None:
+        if event.name != "UserEvent":
+            return
+        kind, call_id, linkedid = event.get("UserEvent"), event.get("Call"), event.get("Linkedid")
+        call = self._live.find(call_id, event.get("Uniqueid"))
+        if call is None:
+            if call_id and kind in {"TollgateAnswered", "TollgateEnded"}:
+                self._spawn(self._adopt_and_heed(event))
+            return
+        if linkedid != call.uniqueid:
+            self._log.warning("event-not-of-this-call", call=call_id, kind=kind)
+            return
+        self._heed(call, event)
+
+    async def _adopt_and_heed(self, event: Event) -> None:
+        """An event about a call that was connected before this process was started."""
+        call = await self._recovery.load(event.get("Call"))
+        if call is not None and event.get("Linkedid") == call.uniqueid:
+            self._heed(call, event)
+
+    def _heed(self, call: LiveCall, event: Event) -> None:
+        kind = event.get("UserEvent")
+        if kind == "TollgateGone":
+            if call.answered_at is None and event.get("Dialstatus") != "ANSWER":
+                disposition = call.disposition or ("caller-hung-up" if call.meter else "gateway-fault")
+                self._spawn(self._settler.settle_unanswered(call, disposition, source="event"))
+            return
+        record = record_of(event.get("Answered"), event.get("Ended"), event.get("Cause"))
+        if record is None:
+            self._log.warning("event-unreadable", call=call.call_id, kind=kind)
+        elif kind == "TollgateAnswered":
+            self._meters.start(call, record, event.get("Uniqueid"))
+        elif kind == "TollgateEnded" and record.ended_at is not None:
+            call.answered_at = record.answered_at
+            self._spawn(self._settler.settle_answered(call, record, "event"))
+
+    async def _on_up(self) -> None:
+        self._log.info("switch-up")
+        await self._recovery.resync()
+
+    async def _on_down(self, reason: str) -> None:
+        self._log.warning("switch-down", reason=reason)
+
+    def _on_ami_fault(self, fault: AmiFault) -> None:
+        self._log.warning("switch-fault", fault=type(fault).__name__, why=str(fault))
+
+    def _on_agi_fault(self, fault: SessionFault) -> None:
+        self._log.warning("agi-fault", kind=str(fault.kind), where=fault.where, peer=fault.peer)
+
+
+def run_gateway(engine: Engine, pepper: Pepper, settings: Settings) -> None:
+    """Run a gateway in this process until it is told to stop."""
+    uvloop.run(Gateway(engine, pepper, settings).run())

@@ -1,0 +1,73 @@
+"""The calls this gateway knows to be up: a cache of what the database and the switch hold, never the truth itself."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from billing.calls.call import CallEvent
+from billing.rating import Rate
+from ivr.metering import Meter
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """One call from its authorisation or its story's start until it is settled."""
+
+    call_id: str
+    uniqueid: str
+    channel: str
+    rate: Rate | None = None
+    cap_ms: int = 0
+    meter: Meter | None = None
+    trunks_left: tuple[str, ...] = ()
+    destination: str = ""
+    trunk: str = ""
+    shown_number: str = ""
+    answered_at: datetime | None = None
+    called_uniqueid: str = ""
+    disposition: str | None = None
+    events: list[CallEvent] = field(default_factory=list)
+    waits_ms: list[float] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop_timer(self) -> None:
+        """No step of the meter is due any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class LiveCalls:
+    """Looked up by Tollgate's call id and by Asterisk's uniqueid of the caller's leg."""
+
+    __slots__ = ("_by_id", "_by_uniqueid")
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, LiveCall] = {}
+        self._by_uniqueid: dict[str, LiveCall] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(tuple(self._by_id.values()))
+
+    def add(self, call: LiveCall) -> LiveCall:
+        """Keep this call; gives the one already kept under its id, if there is one."""
+        kept = self._by_id.setdefault(call.call_id, call)
+        self._by_uniqueid[kept.uniqueid] = kept
+        return kept
+
+    def find(self, call_id: str, uniqueid: str = "") -> LiveCall | None:
+        """The call of this id, else the one on this caller's leg."""
+        return self._by_id.get(call_id) or self._by_uniqueid.get(uniqueid)
+
+    def forget(self, call: LiveCall) -> None:
+        """The call is settled: nothing more will happen to it."""
+        call.stop_timer()
+        self._by_id.pop(call.call_id, None)
+        if self._by_uniqueid.get(call.uniqueid) is call:
+            del self._by_uniqueid[call.uniqueid]

@@ -1,0 +1,111 @@
+"""Keeps every answered call supplied: more money, then more time in the switch, in that order and never the other.
+
+The database is asked on a pool of its own, so that a rush of new calls cannot delay an extension. If anything here
+fails, the switch ends the call when the paid time is over.
+"""
+
+import asyncio
+from concurrent.futures import Executor
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing.calls import service as call_service
+from ivr.ami.faults import AmiFault
+from ivr.ami.switch import Switch
+from ivr.live_calls import LiveCall
+from ivr.metering import Extend, Meter, MeterPolicy, Wait, Warn, next_step
+from ivr.switch_record import SwitchRecord
+from runtime.clock import Clock
+from sounds import spoken
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class Meters:
+    """The meters of this gateway's calls."""
+
+    def __init__(
+        self, engine: Engine, clock: Clock, switch: Switch, pool: Executor, policy: MeterPolicy, log: Any
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._switch = switch
+        self._pool = pool
+        self._policy = policy
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, call: LiveCall, record: SwitchRecord, called_uniqueid: str) -> None:
+        """The called leg was answered: from now on the meter runs. Starting twice changes nothing."""
+        if call.answered_at is None:
+            call.answered_at = record.answered_at
+        if called_uniqueid:
+            call.called_uniqueid = called_uniqueid
+        if call.timer is None and call.meter is not None:
+            self._schedule(call, 0.0)
+
+    def elapsed_ms(self, call: LiveCall) -> int:
+        """Milliseconds since the answer; 0 before it."""
+        if call.answered_at is None:
+            return 0
+        return max(0, (self._clock.now() - call.answered_at) // MILLISECOND)
+
+    def _schedule(self, call: LiveCall, delay_s: float) -> None:
+        call.stop_timer()
+        call.timer = asyncio.get_running_loop().call_later(delay_s, self._turn, call)
+
+    def _turn(self, call: LiveCall) -> None:
+        call.timer = None
+        meter = call.meter
+        if meter is None or call.settled.is_set():
+            return
+        elapsed_ms = self.elapsed_ms(call)
+        step = next_step(meter, elapsed_ms, self._policy)
+        if isinstance(step, Wait):
+            if step.until_ms is not None:
+                self._schedule(call, max(0.001, (step.until_ms - elapsed_ms) / 1000))
+            return
+        task = asyncio.create_task(self._take(call, meter, step))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take(self, call: LiveCall, meter: Meter, step: Extend | Warn) -> None:
+        try:
+            if isinstance(step, Warn):
+                call.meter = meter.warned_at(step.threshold_ms)
+                await self._switch.play_warning(call.channel, spoken.say_time_left(step.remaining_ms // 1000))
+            else:
+                await self._extend(call, meter, step)
+        except (SQLAlchemyError, AmiFault) as fault:
+            self._log.warning("meter", call=call.call_id, fault=type(fault).__name__, step=type(step).__name__)
+            if isinstance(step, Extend):
+                call.meter = (call.meter or meter).failed(self.elapsed_ms(call), self._policy)
+        if not call.settled.is_set():
+            self._schedule(call, 0.0)
+
+    async def _extend(self, call: LiveCall, meter: Meter, step: Extend) -> None:
+        answer = await asyncio.get_running_loop().run_in_executor(
+            self._pool, self._reserve, call, step.request_number, step.wanted_ms
+        )
+        if isinstance(answer, StrEnum):
+            call.meter = meter.extended(meter.granted_ms, final=True)
+            return
+        longer = answer.grant.granted_ms > meter.granted_ms
+        call.meter = meter.extended(answer.grant.granted_ms, final=answer.grant.final)
+        if longer:
+            await self.arm(call)
+
+    def _reserve(self, call: LiveCall, number: int, wanted_ms: int) -> Any:
+        assert call.rate is not None  # noqa: S101  (a metered call was authorised, so it has a rate)
+        return call_service.extend(self._engine, self._clock, call.call_id, number, wanted_ms, call.rate)
+
+    async def arm(self, call: LiveCall) -> None:
+        """Tell the switch when the money held now is used up. Safe to repeat."""
+        if call.meter is None or not call.called_uniqueid:
+            return
+        remaining_s = (call.meter.granted_ms - self.elapsed_ms(call)) / 1000
+        await self._switch.set_deadline(call.called_uniqueid, max(0.001, remaining_s))

@@ -1,0 +1,91 @@
+"""One table of refusals: the code, the prompt the caller hears, the Q.850 cause, and the disposition in the CDR.
+
+The code itself is the log field. A house test holds that every refusal of every room stands here and that its prompt
+exists.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from ani.lockout.lockout import LockoutRefusal
+from ani.negative.block import NegativeReason
+from ani.numbers import NumberRefusal
+from ani.qualification.qualification import AgeRefusal
+from billing.accounts.account import AccountRefusal
+from billing.charging.session import ChargeRefusal
+from billing.operators.operator import ServiceRefusal
+from billing.tariffs.tariff import RateRefusal
+
+CALL_REJECTED = 21
+NORMAL_CLEARING = 16
+UNALLOCATED = 1
+NO_ROUTE = 3
+TEMPORARY_FAILURE = 41
+RESOURCE_UNAVAILABLE = 47
+
+
+class CallRefusal(StrEnum):
+    """Refusals of the call itself, which no other room can give."""
+
+    LINE_NOT_IDENTIFIED = "line-not-identified"
+    TOO_MANY_ATTEMPTS = "too-many-attempts"
+    NO_ROUTE = "no-route"
+    DESTINATION_NOT_VALID = "destination-not-valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a refusal means to the caller, to the switch and to the record."""
+
+    prompt: str
+    cause: int = CALL_REJECTED
+
+
+REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
+    {
+        NumberRefusal.WITHHELD: Outcome("number-withheld"),
+        NumberRefusal.MALFORMED: Outcome("number-malformed"),
+        NegativeReason.SUBSCRIBER: Outcome("line-blocked-by-subscriber"),
+        NegativeReason.OPERATOR: Outcome("line-blocked-by-operator"),
+        NegativeReason.MINOR: Outcome("line-minor"),
+        NegativeReason.WRONG_PARTY: Outcome("line-wrong-party"),
+        NegativeReason.OVER_THRESHOLD: Outcome("line-over-threshold"),
+        NegativeReason.INACTIVE: Outcome("line-inactive"),
+        NegativeReason.COLLECTIONS: Outcome("line-in-collections"),
+        NegativeReason.DISPUTE: Outcome("line-in-dispute"),
+        NegativeReason.CHARGEBACK: Outcome("line-chargeback"),
+        LockoutRefusal.LOCKED: Outcome("locked-out"),
+        AgeRefusal.NOT_PROVEN: Outcome("age-not-proven"),
+        AgeRefusal.LOCKED: Outcome("locked-out"),
+        AccountRefusal.WRONG_PIN: Outcome("pin-wrong"),
+        AccountRefusal.WRONG_CODE: Outcome("access-code-wrong"),
+        AccountRefusal.LOCKED: Outcome("locked-out"),
+        AccountRefusal.CLOSED: Outcome("account-closed"),
+        ServiceRefusal.UNKNOWN_NUMBER: Outcome("service-unknown", UNALLOCATED),
+        RateRefusal.BLOCKED: Outcome("destination-blocked"),
+        RateRefusal.UNPRICED: Outcome("destination-not-priced"),
+        ChargeRefusal.NO_CREDIT: Outcome("no-credit"),
+        ChargeRefusal.ACCOUNT_CLOSED: Outcome("account-closed"),
+        ChargeRefusal.MONTH_CAP: Outcome("month-cap-reached"),
+        ChargeRefusal.SESSION_CAP: Outcome("session-cap-reached"),
+        ChargeRefusal.SESSION_ENDED: Outcome("apology", TEMPORARY_FAILURE),
+        ChargeRefusal.CALL_ENDED: Outcome("apology", TEMPORARY_FAILURE),
+        CallRefusal.LINE_NOT_IDENTIFIED: Outcome("line-not-identified"),
+        CallRefusal.TOO_MANY_ATTEMPTS: Outcome("too-many-attempts"),
+        CallRefusal.NO_ROUTE: Outcome("congestion", NO_ROUTE),
+        CallRefusal.DESTINATION_NOT_VALID: Outcome("destination-not-valid", UNALLOCATED),
+    }
+)
+
+
+def outcome_of(refusal: StrEnum) -> Outcome:
+    """What this refusal means; raises KeyError for one that is not in the table."""
+    return REFUSALS[refusal]
+
+
+WRONG_ENTRIES: frozenset[StrEnum] = frozenset(
+    {AccountRefusal.WRONG_PIN, AccountRefusal.WRONG_CODE, AgeRefusal.NOT_PROVEN, CallRefusal.DESTINATION_NOT_VALID}
+)
+"""Refusals after which the same question may be asked again."""

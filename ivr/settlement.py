@@ -1,0 +1,121 @@
+"""The end of a call, from whichever witness speaks first: settled once, logged once, and forgotten by the switch."""
+
+import asyncio
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing.calls import service as call_service
+from billing.calls.call import Cdr, Settle
+from ivr.ami.faults import AmiFault
+from ivr.ami.switch import Switch
+from ivr.live_calls import LiveCall, LiveCalls
+from ivr.meters import MILLISECOND
+from ivr.refusals import NORMAL_CLEARING
+from ivr.switch_record import FAMILY, SwitchRecord
+from runtime.clock import Clock
+from runtime.logs import mask_number
+
+CUT_TOLERANCE_MS = 200
+
+
+class Settler:
+    """Settles the calls of this gateway."""
+
+    def __init__(self, engine: Engine, clock: Clock, switch: Switch, pool: Executor, live: LiveCalls, log: Any) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._switch = switch
+        self._pool = pool
+        self._live = live
+        self._log = log
+
+    async def settle_answered(self, call: LiveCall, record: SwitchRecord, source: str) -> Cdr | None:
+        """A conversation is over: charge what the switch's stamps say, never more than was granted."""
+        ended_at = record.ended_at or self._clock.now()
+        disposition = self._disposition(call, (ended_at - record.answered_at) // MILLISECOND)
+        return await self._settle(call, record.answered_at, ended_at, disposition, record.cause, source)
+
+    async def settle_unanswered(
+        self, call: LiveCall, disposition: str, cause: int = NORMAL_CLEARING, source: str = "gateway"
+    ) -> Cdr | None:
+        """Nobody was connected: nothing is charged, and what was held is free."""
+        return await self._settle(call, None, self._clock.now(), disposition, cause, source)
+
+    def _disposition(self, call: LiveCall, used_ms: int) -> str:
+        meter = call.meter
+        if meter is None or not meter.final or used_ms < meter.granted_ms - CUT_TOLERANCE_MS:
+            return "answered"
+        return "cap-reached" if meter.granted_ms >= call.cap_ms else "balance-used-up"
+
+    async def _settle(
+        self,
+        call: LiveCall,
+        answered_at: datetime | None,
+        ended_at: datetime,
+        disposition: str,
+        cause: int,
+        source: str,
+    ) -> Cdr | None:
+        async with call.lock:
+            if call.settled.is_set():
+                return None
+            call.stop_timer()
+            request = Settle(
+                call_id=call.call_id,
+                answered_at=answered_at,
+                ended_at=ended_at,
+                disposition=disposition,
+                hangup_cause=cause,
+                settled_from=source,
+                events=tuple(call.events),
+                trunk=call.trunk or None,
+            )
+            try:
+                cdr = await asyncio.get_running_loop().run_in_executor(
+                    self._pool, call_service.settle, self._engine, self._clock, request
+                )
+            except SQLAlchemyError as fault:
+                # Not lost: the switch keeps its record, and the reaper asks for it when the database is back.
+                self._log.error("settle", call=call.call_id, fault=type(fault).__name__)
+                return None
+            call.disposition = disposition
+            call.settled.set()
+            self._live.forget(call)
+        self._log_once(call, cdr)
+        if answered_at is not None:
+            await self.forget_record(call.call_id)
+        return cdr
+
+    async def forget_record(self, call_id: str) -> None:
+        """The switch need not remember this call any longer; if it cannot be told now, the next resync does."""
+        try:
+            await self._switch.delete_record(FAMILY, call_id)
+        except AmiFault as fault:
+            self._log.info("record-kept", call=call_id, fault=type(fault).__name__)
+
+    def _log_once(self, call: LiveCall, cdr: Cdr) -> None:
+        waits = call.waits_ms
+        self._log.info(
+            "call",
+            call=cdr.call_id,
+            uniqueid=cdr.uniqueid,
+            switch=cdr.switch,
+            dnis=cdr.dnis,
+            ani=mask_number(cdr.ani),
+            account=cdr.account_id,
+            destination=mask_number(cdr.destination),
+            trunk=cdr.trunk,
+            disposition=cdr.disposition,
+            cause=cdr.hangup_cause,
+            used_ms=cdr.used_ms,
+            billed_ms=cdr.billed_ms,
+            charged_micros=cdr.charged_micros,
+            currency=cdr.currency,
+            settled_from=cdr.settled_from,
+            decisions=len(waits),
+            slowest_decision_ms=round(max(waits), 1) if waits else None,
+        )

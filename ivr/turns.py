@@ -1,0 +1,169 @@
+"""The two turns a gateway takes in a call: before the switch dials, and after it has. Between them it holds nothing.
+
+The decision variable is set as the last act of a turn; where it is missing the switch connects nobody.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from ivr.agi.channel import Channel
+from ivr.agi.faults import ChannelFault
+from ivr.back_office import Authorised, BackOffice, Shelf
+from ivr.call import Bye, CallStory, Decision, Dial, StoryRules
+from ivr.caller import AgiCaller
+from ivr.live_calls import LiveCall, LiveCalls
+from ivr.metering import Meter
+from ivr.reception import Ring
+from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE
+from ivr.settlement import Settler
+from ivr.switch_record import FAMILY, parse_record
+from runtime import ids
+
+PROMPT_OF_DIALSTATUS = {
+    "BUSY": "busy",
+    "NOANSWER": "no-answer",
+    "CONGESTION": "congestion",
+    "CHANUNAVAIL": "unavailable",
+}
+PROMPT_OF_CAUSE = {1: "unallocated", 21: "rejected"}
+PROMPT_OF_END = {"balance-used-up": "balance-used-up", "cap-reached": "session-cap-reached"}
+TRY_NEXT_TRUNK = frozenset({"CONGESTION", "CHANUNAVAIL"})
+FINAL_CAUSES = frozenset({1, 17, 21, 22, 28})
+
+
+@dataclass(frozen=True, slots=True)
+class DialRules:
+    """How the switch shall dial."""
+
+    switch: str
+    ring_timeout_s: int
+    warn_poll_s: int
+    warn_at_ms: tuple[int, ...]
+
+
+class Turns:
+    """The AGI handlers of a gateway."""
+
+    def __init__(
+        self, shelf: Shelf, live: LiveCalls, settler: Settler, story: StoryRules, dial: DialRules, log: Any
+    ) -> None:
+        self._shelf = shelf
+        self._live = live
+        self._settler = settler
+        self._story = story
+        self._dial = dial
+        self._log = log
+
+    async def call(self, channel: Channel) -> None:
+        """`/call`: tell the story, and leave the switch a decision."""
+        ring = self._ring(channel)
+        office = BackOffice(self._shelf)
+        story = CallStory(AgiCaller(channel), office, self._shelf.clock, self._story, ring)
+        call = self._live.add(LiveCall(ring.call_id, ring.uniqueid, ring.channel))
+        call.events, call.waits_ms = story.events, office.waits_ms
+        try:
+            decision = await story.tell()
+            call.events = story.events
+            await self._decide(channel, call, office.authorised, decision)
+        except ChannelFault as fault:
+            call.events = story.events
+            if office.authorised is None:
+                await self._settler.settle_unanswered(call, f"gone-at-{story.step}")
+            else:
+                # Money is held and the switch may or may not have got the decision: its own events tell.
+                self._log.info("turn-cut", call=call.call_id, fault=type(fault).__name__)
+        except Exception:
+            # Outermost edge of a turn: the switch apologises, TollgateGone settles, and the server reports the fault.
+            call.events = story.events
+            call.disposition = "gateway-fault"
+            raise
+
+    def _ring(self, channel: Channel) -> Ring:
+        dnis, asserted, claimed, *_ = (*channel.args, "", "", "")
+        return Ring(
+            call_id=ids.new_id(),
+            switch=self._dial.switch,
+            uniqueid=channel.uniqueid,
+            channel=channel.name,
+            dnis=dnis,
+            asserted_identity=unquote(asserted),
+            claimed_identity=unquote(claimed),
+            at=self._shelf.clock.now(),
+        )
+
+    async def _decide(
+        self, channel: Channel, call: LiveCall, authorised: Authorised | None, decision: Decision
+    ) -> None:
+        if isinstance(decision, Bye):
+            await self._settler.settle_unanswered(call, decision.disposition, decision.cause)
+            await self._bye(channel, decision.cause)
+            return
+        assert authorised is not None  # noqa: S101  (a story ends in Dial only with money held)
+        call.rate, call.cap_ms = authorised.rate, authorised.cap_ms
+        call.meter = Meter(authorised.granted_ms, authorised.final, 0)
+        call.destination = decision.destination
+        call.trunks_left = authorised.trunks[1:]
+        await self._order_dial(channel, call, decision)
+
+    async def _order_dial(self, channel: Channel, call: LiveCall, dial: Dial) -> None:
+        call.trunk, call.shown_number = dial.trunk, dial.shown_number
+        await self._set(
+            channel,
+            TG_CALL_ID=dial.call_id,
+            TG_DEST=dial.destination.removeprefix("+"),
+            TG_TRUNK=dial.trunk,
+            TG_RING_S=str(self._dial.ring_timeout_s),
+            TG_GRANT_S=f"{dial.granted_ms / 1000:.3f}",
+            TG_CALLER=dial.shown_number.removeprefix("+"),
+            TG_WARN_EVERY_S=str(self._warn_poll_s(call)),
+            TG_DECISION="dial",
+        )
+
+    def _warn_poll_s(self, call: LiveCall) -> int:
+        """How often the switch looks for a warning, at most; 0 on a call too short to be warned: a hook costs work."""
+        meter = call.meter
+        rules = self._dial
+        if meter is None or not any(at < meter.granted_ms or not meter.final for at in rules.warn_at_ms):
+            return 0
+        return max(1, min(rules.warn_poll_s, min(rules.warn_at_ms) // 5_000))
+
+    async def after_dial(self, channel: Channel) -> None:
+        """`/after-dial`: the next trunk, or what became of the call, told to a caller who is still there."""
+        call_id, dialstatus, cause_text = (*channel.args, "", "", "")[:3]
+        cause = int(cause_text) if cause_text.isascii() and cause_text.isdigit() else 0
+        call = self._live.find(call_id, channel.uniqueid)
+        if call is None:
+            # This process was started after the call was connected, or has settled it already.
+            await self._say_goodbye(channel, "goodbye", NORMAL_CLEARING)
+            return
+        if dialstatus == "ANSWER":
+            await self._after_conversation(channel, call)
+            return
+        if dialstatus in TRY_NEXT_TRUNK and cause not in FINAL_CAUSES and call.trunks_left and call.meter:
+            trunk, call.trunks_left = call.trunks_left[0], call.trunks_left[1:]
+            await self._order_dial(
+                channel, call, Dial(call.call_id, call.destination, trunk, call.meter.granted_ms, call.shown_number)
+            )
+            return
+        prompt = PROMPT_OF_CAUSE.get(cause) or PROMPT_OF_DIALSTATUS.get(dialstatus, "unavailable")
+        await self._settler.settle_unanswered(call, prompt, cause or TEMPORARY_FAILURE, "after-dial")
+        await self._say_goodbye(channel, prompt, cause or NORMAL_CLEARING)
+
+    async def _after_conversation(self, channel: Channel, call: LiveCall) -> None:
+        if not call.settled.is_set():
+            text = await channel.database_get(FAMILY, call.call_id)
+            record = parse_record(text) if text else None
+            if record is not None and record.ended_at is not None:
+                await self._settler.settle_answered(call, record, "after-dial")
+        await self._say_goodbye(channel, PROMPT_OF_END.get(call.disposition or "", "thank-you"), NORMAL_CLEARING)
+
+    async def _say_goodbye(self, channel: Channel, prompt: str, cause: int) -> None:
+        await AgiCaller(channel).say((f"tollgate/{prompt}", "tollgate/goodbye"))
+        await self._bye(channel, cause)
+
+    async def _bye(self, channel: Channel, cause: int) -> None:
+        await self._set(channel, TG_CAUSE=str(cause), TG_DECISION="bye")
+
+    async def _set(self, channel: Channel, **variables: str) -> None:
+        await channel.exec("MSet", *(f"{name}={value}" for name, value in variables.items()))
