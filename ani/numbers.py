@@ -77,8 +77,8 @@ def parse_destination(digits: str, home_country: str) -> Destination | None:
 def parse_identity_header(header: str) -> str:
     """The user part of a raw From or P-Asserted-Identity header (RFC 3261, 3325, 3966); "" when there is none.
 
-    A header that is there but is not of the grammar gives UNREADABLE, so that nothing less trusted is read in its place.
-    The first identity counts. Percent-encoding is left as it is, so that `parse_ani` refuses it. Parameters of the
+    A header that is there but is not of the grammar gives UNREADABLE, so that nothing less trusted is read instead of
+    it. The first identity counts. Percent-encoding is left as it is, so that `parse_ani` refuses it. Parameters of the
     user part are cut off, but one with a phone-context stays: read without it, it would be another line's number.
     """
     if not header:

@@ -1,6 +1,7 @@
 """Wrong entries in the database."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -26,12 +27,12 @@ def _count(scope: Scope, subject: str, since: str) -> sa.ScalarSelect[int]:
 
 
 _INSERT = Prepared(sa.insert(wrong_entry), ("scope", "subject", "kind", "at"))
-_COUNT_SELECT = sa.select(
+_WINDOWS: tuple[sa.ScalarSelect[Any], ...] = (
     _count(Scope.LINE, "line", "line_since_at"),
     _count(Scope.ACCOUNT, "account", "account_since_at"),
     _count(Scope.OVERALL, "overall", "overall_since_at"),
 )
-_COUNT = Prepared(_COUNT_SELECT)
+_COUNT = Prepared(sa.select(*_WINDOWS))
 _QUEUE_UP = Prepared(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"))
 
 

@@ -47,8 +47,9 @@ def check_ssn_last_four(
 ) -> AgeProof | AgeRefusal:
     """Compare what was keyed with the identity records of the line, in one transaction.
 
-    A proof is kept for `evidence_days`, for the line and for the account when one is known. Whatever fails (no record, wrong digits, too young, not four digits) gets the
-    same answer and counts as a wrong entry of both; while locked, nothing is compared or counted.
+    A proof is kept for `evidence_days`, for the line and for the account when one is known. Whatever fails (no record,
+    wrong digits, too young, not four digits) gets the same answer and counts as a wrong entry of both; while locked,
+    nothing is compared or counted.
     """
     keyed_hash = pepper.digest(HASH_KIND, ani, digits)
     with transaction(engine) as conn:

@@ -1,0 +1,54 @@
+"""How the commands of this room show listings and blocks."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from ani.negative.block import Block
+from ani.reverse_match.listing import Listing
+from runtime.command import print_document, print_table
+
+BLOCK_FIELDS = (
+    "ani",
+    "reason",
+    "note",
+    "blocked_by",
+    "blocked_at",
+    "until",
+    "lifted_by",
+    "lifted_at",
+    "lift_note",
+)
+
+
+def listing_document(listing: Listing) -> dict[str, object]:
+    """A listing without its line, with stable keys."""
+    document: dict[str, object] = asdict(listing.identity)
+    del document["ani"]
+    return document | {"valid_from": _moment(listing.valid_from_at), "valid_until": _moment(listing.valid_until_at)}
+
+
+def print_blocks(title: str, found: Sequence[Block], *, as_json: bool) -> None:
+    """Blocks as a table or as one document."""
+    rows = [
+        (
+            block.ani,
+            block.reason.value,
+            block.note,
+            block.blocked_by,
+            _moment(block.blocked_at),
+            _moment(block.expires_at),
+            block.lifted_by,
+            _moment(block.lifted_at),
+            block.lift_note,
+        )
+        for block in found
+    ]
+    if as_json:
+        print_document({"blocks": [dict(zip(BLOCK_FIELDS, row, strict=True)) for row in rows]})
+    else:
+        print_table(title, BLOCK_FIELDS, rows)
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
