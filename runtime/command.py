@@ -183,16 +183,6 @@ def build_app() -> typer.Typer:
     return app
 
 
-def command_group(app: typer.Typer, name: str, about: str) -> typer.Typer:
-    """The group of this name, made if no room brought it yet: several rooms may add to one noun."""
-    for group in app.registered_groups:
-        if group.name == name and group.typer_instance is not None:
-            return group.typer_instance
-    made = typer.Typer(help=about, no_args_is_help=True)
-    app.add_typer(made, name=name)
-    return made
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"tollgate {version('tollgate')}\n")
