@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,8 +13,6 @@ from billing.rating import Rate
 from billing.tariffs.tables import rate, tariff, tariff_version
 from billing.tariffs.tariff import LONGEST_PREFIX, Tariff, Version
 from runtime.prepared import Prepared
-
-_BATCH_ROWS = 5000
 
 _RATE_COLUMNS = (
     rate.c.tariff_version_id,
@@ -35,6 +32,7 @@ _RATES = (
     .where(rate.c.tariff_version_id == sa.bindparam("version_id"))
 )
 _ALL_RATES = Prepared(_RATES.order_by(rate.c.prefix))
+_ADD_RATE = Prepared(sa.insert(rate), [column.name for column in rate.c])
 _ONE_RATE = Prepared(_RATES.where(rate.c.prefix == sa.bindparam("prefix")))
 _RATES_ALONG = _RATES.where(rate.c.prefix.in_(sa.bindparam("prefixes", expanding=True)))
 _VERSION_COLUMNS = (
@@ -133,9 +131,9 @@ def add_version(
 
 def add_rates(conn: Connection, version_id: int, rates: Iterable[Rate]) -> None:
     """Put rates into a version; raises IntegrityError for a prefix it already has."""
-    remaining = iter(rates)
-    while batch := list(islice(remaining, _BATCH_ROWS)):
-        rows = [
+    _ADD_RATE.run_each(
+        conn,
+        (
             {
                 "tariff_version_id": version_id,
                 "prefix": one.prefix,
@@ -147,9 +145,9 @@ def add_rates(conn: Connection, version_id: int, rates: Iterable[Rate]) -> None:
                 "increment_s": one.increment_s,
                 "blocked": one.blocked,
             }
-            for one in batch
-        ]
-        conn.execute(sa.insert(rate), rows)
+            for one in rates
+        ),
+    )
 
 
 def rates_of_version(conn: Connection, version_id: int) -> list[Rate]:

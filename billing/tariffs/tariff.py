@@ -3,8 +3,9 @@
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 
 from billing.money import AmountError, format_amount, parse_amount
 from billing.rating import Rate
@@ -17,6 +18,7 @@ HIGHEST_PRICE_MICROS = 100_000 * 1_000_000
 
 LONGEST_INCREMENT_S = 86_400
 
+_TERMS = attrgetter(*(field.name for field in fields(Rate) if field.name != "tariff_version_id"))
 _PREFIX = re.compile(r"\+?([0-9]{1,15})")
 _INCREMENTS = re.compile(r"([0-9]{1,5})(?:/([0-9]{1,5}))?")
 _SECONDS = re.compile(r"[0-9]{1,5}")
@@ -120,33 +122,33 @@ def version_in_effect(versions: Iterable[Version], now: datetime) -> Version | N
     return max(begun, key=lambda version: (version.effective_at, version.number), default=None)
 
 
-def read_rate(fields: Mapping[str, str], currency: str) -> Rate:
+def read_rate(row: Mapping[str, str], currency: str) -> Rate:
     """The rate in a row of a tariff file, not yet of any version (id 0); raises RateFieldError.
 
     Fields: prefix, destination, price_per_minute, connect_fee, minimum_s, increments ("60/6", "60" for "60/60"),
     blocked. Empty means: increments 1/1, no fee, no minimum, not blocked; only a blocked row may lack a price.
     """
-    prefix = _PREFIX.fullmatch(fields["prefix"])
+    prefix = _PREFIX.fullmatch(row["prefix"])
     if prefix is None:
         raise RateFieldError("prefix: one to fifteen digits are needed")
-    blocked = _YES_NO.get(fields["blocked"].lower())
+    blocked = _YES_NO.get(row["blocked"].lower())
     if blocked is None:
         raise RateFieldError("blocked: yes or no is needed")
-    if len(fields["destination"]) > 80:
+    if len(row["destination"]) > 80:
         raise RateFieldError("destination: longer than 80 characters")
-    price = _price("price_per_minute", fields["price_per_minute"] or ("0" if blocked else ""))
-    fee = _price("connect_fee", fields["connect_fee"] or "0")
-    if _SECONDS.fullmatch(fields["minimum_s"] or "0") is None or int(fields["minimum_s"] or 0) > LONGEST_INCREMENT_S:
+    price = _price("price_per_minute", row["price_per_minute"] or ("0" if blocked else ""))
+    fee = _price("connect_fee", row["connect_fee"] or "0")
+    if _SECONDS.fullmatch(row["minimum_s"] or "0") is None or int(row["minimum_s"] or 0) > LONGEST_INCREMENT_S:
         raise RateFieldError(f"minimum_s: whole seconds up to {LONGEST_INCREMENT_S} are needed")
-    initial_s, increment_s = _increments(fields["increments"] or "1/1")
+    initial_s, increment_s = _increments(row["increments"] or "1/1")
     return Rate(
         tariff_version_id=0,
         prefix=prefix[1],
-        destination=fields["destination"],
+        destination=row["destination"],
         currency=currency,
         price_per_minute_micros=price,
         connect_fee_micros=fee,
-        minimum_s=int(fields["minimum_s"] or 0),
+        minimum_s=int(row["minimum_s"] or 0),
         initial_s=initial_s,
         increment_s=increment_s,
         blocked=blocked,
@@ -155,9 +157,9 @@ def read_rate(fields: Mapping[str, str], currency: str) -> Rate:
 
 def compare(before: Iterable[Rate], after: Iterable[Rate]) -> Changes:
     """How many prefixes come, change, go and stay, whatever version the rates are of."""
-    old = {rate.prefix: replace(rate, tariff_version_id=0) for rate in before}
-    new = {rate.prefix: replace(rate, tariff_version_id=0) for rate in after}
-    same = sum(old.get(prefix) == rate for prefix, rate in new.items())
+    old = {rate.prefix: _TERMS(rate) for rate in before}
+    new = {rate.prefix: _TERMS(rate) for rate in after}
+    same = sum(old.get(prefix) == terms for prefix, terms in new.items())
     added = len(new.keys() - old.keys())
     return Changes(added, len(new) - added - same, len(old.keys() - new.keys()), same)
 
