@@ -1,0 +1,221 @@
+"""Charging, inside a transaction the caller opened: hold, hold more, charge and free (CHG-2, CHG-6).
+
+Each function locks what it decides on before it reads it, in the order session, account, line usage, so any number of
+them may run at once on one account. Whatever they do is undone when the caller's transaction is.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection
+
+from ani.usage import store as usage_store
+from billing.charging import store
+from billing.charging.session import (
+    ChargeRefusal,
+    CurrencyMismatchError,
+    Granted,
+    Initiate,
+    Line,
+    Session,
+    Terminated,
+    UnknownSessionError,
+    final_charge,
+    first_grant,
+    next_grant,
+)
+from billing.ledger import store as ledger_store
+from billing.ledger import transfer
+from billing.ledger.transfer import ChangedReplayError, Funds
+from billing.rating import Grant, Rate
+
+_LINE_ATTEMPTS = 3
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def initiate(conn: Connection, now: datetime, opened: Initiate, line: Line | None = None) -> Granted | ChargeRefusal:
+    """Open a session and hold the price of its first grant; with a `line`, hold its talk time too.
+
+    The same session id again answers as before; raises ChangedReplayError when it asks for something else,
+    UnknownSessionError for an unknown account, CurrencyMismatchError for a rate in another currency.
+    """
+    funds = _locked_funds(conn, opened.account_id)
+    before = store.find_session(conn, opened.session_id)
+    if before is not None:
+        return _replayed(conn, before, opened)
+    if not funds.is_open:
+        return ChargeRefusal.ACCOUNT_CLOSED
+    if opened.rate.currency != funds.currency:
+        raise CurrencyMismatchError(f"rate in {opened.rate.currency}, account in {funds.currency}")
+
+    def decide(cap_ms: int) -> Grant | ChargeRefusal:
+        return first_grant(opened.rate, funds.available_micros, opened.wanted_ms, cap_ms, opened.minimum_ms)
+
+    grant = _within_line(conn, line, 0, opened.cap_ms, decide)
+    if isinstance(grant, ChargeRefusal):
+        return grant
+    valid_until_at = now + grant.granted_ms * _MILLISECOND + opened.valid_for
+    store.add_session(conn, opened, grant, now, valid_until_at)
+    store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
+    ledger_store.move(conn, opened.account_id, 0, grant.held_micros)
+    return Granted(grant, is_replay=False)
+
+
+def update(
+    conn: Connection,
+    now: datetime,
+    session_id: str,
+    request_number: int,
+    wanted_ms: int,
+    rate: Rate,
+    line: Line | None = None,
+) -> Granted | ChargeRefusal:
+    """Hold more for an open session, so that `wanted_ms` in all may be used; the grant is a total and never shrinks.
+
+    What is not to be had is not refused: the answer is then the grant there is, final. A request number is answered
+    once; again it gets the same answer, and raises ChangedReplayError when it wants something else or comes too late.
+    """
+    session = store.lock_session(conn, session_id)
+    if session is None:
+        raise UnknownSessionError(f"charging session {session_id}")
+    if request_number <= session.request_number:
+        request = store.find_request(conn, session_id, request_number)
+        if request is None or request.kind != "update" or request.wanted_ms != wanted_ms:
+            raise ChangedReplayError(f"request {request_number} of charging session {session_id} was another one")
+        return Granted(request.grant, is_replay=True)
+    if not session.is_open:
+        return ChargeRefusal.SESSION_ENDED
+    _require_rate(session, rate)
+    funds = _locked_funds(conn, session.account_id)
+    available_micros = funds.available_micros if funds.is_open else 0
+
+    def decide(cap_ms: int) -> Grant | ChargeRefusal:
+        return next_grant(session, rate, available_micros, wanted_ms, cap_ms)
+
+    grant = _within_line(conn, line, session.granted_ms, session.cap_ms, decide)
+    if isinstance(grant, ChargeRefusal):
+        return grant
+    valid_until_at = session.valid_until_at + (grant.granted_ms - session.granted_ms) * _MILLISECOND
+    store.extend_session(conn, session_id, request_number, grant, valid_until_at)
+    store.add_request(conn, session_id, request_number, "update", wanted_ms, grant, now)
+    if grant.held_micros != session.held_micros:
+        ledger_store.move(conn, session.account_id, 0, grant.held_micros - session.held_micros)
+    return Granted(grant, is_replay=False)
+
+
+def terminate(
+    conn: Connection,
+    now: datetime,
+    session_id: str,
+    used_ms: int,
+    rate: Rate,
+    made_by: str,
+    line: Line | None = None,
+) -> Terminated:
+    """Charge min(reported, granted), free the rest, close the session; a session that is closed answers as before.
+
+    What the first report said stays: another `used_ms` later changes nothing. `line` must be the one of the grants.
+    """
+    session = store.lock_session(conn, session_id)
+    if session is None:
+        raise UnknownSessionError(f"charging session {session_id}")
+    _require_rate(session, rate)
+    funds = _locked_funds(conn, session.account_id)
+    if not session.is_open:
+        return _terminated_before(conn, session, rate, funds)
+    charge = final_charge(rate, session.grant, used_ms)
+    transfer_id = None
+    store.close_session(conn, session_id, charge, now)
+    if session.held_micros:
+        ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
+    if line is not None:
+        counted_ms = min(charge.used_ms, session.granted_ms)
+        usage_store.release(conn, line.ani, line.month, session.granted_ms, counted_ms)
+    if charge.charged_micros:
+        moved = transfer.charge(session_id, funds, charge.charged_micros)
+        transfer_id = ledger_store.post(conn, moved, now, made_by).transfer_id
+    return Terminated(
+        charge.used_ms,
+        charge.billed_ms,
+        charge.charged_micros,
+        funds.balance_micros - charge.charged_micros,
+        funds.currency,
+        transfer_id,
+        is_replay=False,
+    )
+
+
+def _locked_funds(conn: Connection, account_id: int) -> Funds:
+    funds = ledger_store.lock_funds(conn, account_id)
+    if funds is None:
+        raise UnknownSessionError(f"account {account_id}")
+    return funds
+
+
+def _require_rate(session: Session, rate: Rate) -> None:
+    """A session is priced by the rate it was opened with, whatever took effect since."""
+    if (rate.tariff_version_id, rate.prefix) != (session.tariff_version_id, session.rate_prefix):
+        raise ChangedReplayError(f"charging session {session.session_id} was opened with another rate")
+
+
+def _replayed(conn: Connection, before: Session, opened: Initiate) -> Granted:
+    request = store.find_request(conn, opened.session_id, 0)
+    asked = (
+        opened.account_id,
+        opened.service,
+        opened.rate.tariff_version_id,
+        opened.rate.prefix,
+        opened.cap_ms,
+        opened.wanted_ms,
+    )
+    if request is None or asked != (
+        before.account_id,
+        before.service,
+        before.tariff_version_id,
+        before.rate_prefix,
+        before.cap_ms,
+        request.wanted_ms,
+    ):
+        raise ChangedReplayError(f"charging session {opened.session_id} was opened for something else")
+    return Granted(request.grant, is_replay=True)
+
+
+def _terminated_before(conn: Connection, session: Session, rate: Rate, funds: Funds) -> Terminated:
+    charge = final_charge(rate, session.grant, session.used_ms or 0)
+    posted = None
+    if charge.charged_micros:
+        posted = ledger_store.posted_under(conn, transfer.charge_key(session.session_id))
+    return Terminated(
+        charge.used_ms,
+        charge.billed_ms,
+        charge.charged_micros,
+        funds.balance_micros if posted is None else posted.balance_after_micros,
+        funds.currency,
+        None if posted is None else posted.transfer_id,
+        is_replay=True,
+    )
+
+
+def _within_line(
+    conn: Connection,
+    line: Line | None,
+    already_ms: int,
+    cap_ms: int,
+    decide: Callable[[int], Grant | ChargeRefusal],
+) -> Grant | ChargeRefusal:
+    """The grant `decide` gives under the cap, with the line's talk time held for what is new in it.
+
+    The hold is tried first, since it nearly always succeeds; if it does not, what the line has left is the cap. Another
+    call on the line may take that in between (another account, so no lock is shared): hence a few attempts.
+    """
+    limit_ms = cap_ms
+    for _ in range(_LINE_ATTEMPTS):
+        answer = decide(limit_ms)
+        if isinstance(answer, ChargeRefusal):
+            is_line = answer is ChargeRefusal.SESSION_CAP and limit_ms < cap_ms
+            return ChargeRefusal.MONTH_CAP if is_line else answer
+        more_ms = answer.granted_ms - already_ms
+        if line is None or more_ms <= 0 or usage_store.hold(conn, line.ani, line.month, more_ms, line.cap_ms):
+            return answer
+        limit_ms = min(cap_ms, already_ms + usage_store.left_ms(conn, line.ani, line.month, line.cap_ms))
+    return ChargeRefusal.MONTH_CAP
