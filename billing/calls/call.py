@@ -1,0 +1,216 @@
+"""Calls: what is kept of one while it is up, what happened in it, and the CDR that is left (CALL-16)."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from billing.charging.session import Session
+from billing.rating import Grant, Rate
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class CallState(enum.StrEnum):
+    """Where a call is."""
+
+    DIALOGUE = "dialogue"
+    CONNECTING = "connecting"
+    TALKING = "talking"
+    ENDED = "ended"
+
+
+class Disposition(enum.StrEnum):
+    """How a call ended, where no refusal says it; a refusal's own value is the disposition of a refused call."""
+
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    CONGESTION = "congestion"
+    UNALLOCATED = "unallocated"
+    CALLER_HUNG_UP = "caller-hung-up"
+    CAP_REACHED = "cap-reached"
+    BALANCE_USED_UP = "balance-used-up"
+    FAILED = "failed"
+
+
+class UnknownCallError(LookupError):
+    """No call has this id."""
+
+
+class CallStateError(Exception):
+    """A call that has one charging session was to be given another: the caller lost its place. Nothing was done."""
+
+
+class AmbiguousCallError(LookupError):
+    """Several calls begin with these digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """Something that happened in a call; `detail` is written as JSON and must hold no digits of a secret."""
+
+    at: datetime
+    step: str
+    outcome: str
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """A call that arrived; `ani` is empty when the line is not known."""
+
+    call_id: str
+    switch: str
+    uniqueid: str
+    channel: str
+    dnis: str
+    ani: str
+    arrived_at: datetime
+    service_profile_id: int | None = None
+    account_id: int | None = None
+    events: tuple[CallEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as it is kept."""
+
+    call_id: str
+    switch: str
+    uniqueid: str
+    channel: str
+    state: str
+    dnis: str
+    ani: str
+    service_profile_id: int | None
+    account_id: int | None
+    session_id: str | None
+    destination: str
+    trunk: str
+    arrived_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    operator_id: int | None
+    month_cap_s: int | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is not settled yet."""
+        return self.state != CallState.ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A call that is not settled, with its charging session if it has one."""
+
+    call: Call
+    session: Session | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorise:
+    """Hold money and talk time for a call, so that it may be connected.
+
+    `ani` may be empty: then no line's talk time is held. `valid_for` is how long, beyond the time granted, the hold may
+    live without a word (ringing, and a grace).
+    """
+
+    call_id: str
+    session_id: str
+    account_id: int
+    rate: Rate
+    destination: str
+    trunk: str
+    ani: str
+    session_cap_ms: int
+    month_cap_ms: int
+    wanted_ms: int
+    minimum_ms: int
+    valid_for: timedelta = timedelta(seconds=180)
+    events: tuple[CallEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """The first grant of a call, and the most it may ever get; `is_replay` when it was given before."""
+
+    grant: Grant
+    cap_ms: int
+    is_replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """The total that may be used now."""
+
+    grant: Grant
+    is_replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The end of a call as a witness tells it; without `answered_at` nothing is charged.
+
+    `trunk` is the one that carried it in the end, when that is not the one it was authorised for.
+    """
+
+    call_id: str
+    answered_at: datetime | None
+    ended_at: datetime
+    disposition: str
+    hangup_cause: int
+    settled_from: str
+    events: tuple[CallEvent, ...] = ()
+    trunk: str | None = None
+
+    @property
+    def used_ms(self) -> int:
+        """Whole milliseconds from answer to end; 0 for a call not answered, or whose stamps run backwards."""
+        if self.answered_at is None:
+            return 0
+        return max(0, (self.ended_at - self.answered_at) // _MILLISECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Cdr:
+    """The record of a call: written once, never changed. `hangup_cause` is Q.850."""
+
+    call_id: str
+    switch: str
+    uniqueid: str
+    operator_id: int | None
+    service_profile_id: int | None
+    account_id: int | None
+    dnis: str
+    ani: str
+    destination: str
+    trunk: str
+    disposition: str
+    hangup_cause: int
+    tariff_version_id: int | None
+    rate_prefix: str | None
+    arrived_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime
+    used_ms: int
+    billed_ms: int
+    charged_micros: int
+    currency: str | None
+    balance_after_micros: int | None
+    transfer_id: int | None
+    settled_from: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueSession:
+    """An open session whose hold is past its time, with what is needed to ask the switch about the call."""
+
+    session_id: str
+    call_id: str
+    switch: str
+    uniqueid: str
+    channel: str
+    account_id: int
+    granted_ms: int
+    valid_until_at: datetime

@@ -1,0 +1,216 @@
+"""The use-cases of a call, each one short transaction: arrive, authorise, extend, settle.
+
+A call costs three transactions and one more for each extension. Whoever sees its end first settles it; all others get
+the same CDR.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.engine import Connection, Engine
+
+from ani.usage.usage import month_of
+from billing.calls import store
+from billing.calls.call import (
+    Authorise,
+    Authorised,
+    Call,
+    CallEvent,
+    CallStateError,
+    Cdr,
+    Extended,
+    NewCall,
+    Settle,
+    UnknownCallError,
+)
+from billing.calls.explanation import Explanation
+from billing.charging import service as charging
+from billing.charging import store as charging_store
+from billing.charging.session import ChargeRefusal, Initiate, Line, Session, Terminated
+from billing.ledger import store as ledger_store
+from billing.rating import Rate
+from billing.tariffs import store as tariff_store
+from runtime.clock import Clock
+from runtime.database import reading, transaction
+
+SERVICE = "call"
+_NO_CAP_MS = 2**53
+
+
+class _CallEndedError(Exception):
+    """The call ended while it was being authorised: what was held for it is undone with the transaction."""
+
+
+def open_call(conn: Connection, new: NewCall) -> str:
+    """Keep a call that arrived and give its id; the same switch, uniqueid and moment again is the same call (CHG-6)."""
+    if store.add_call(conn, new):
+        store.add_events(conn, new.call_id, new.events)
+        return new.call_id
+    return store.call_of_arrival(conn, new.switch, new.uniqueid, new.arrived_at) or new.call_id
+
+
+def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | ChargeRefusal:
+    """Hold the price of the first grant and its talk time on the line, and connect the call, all or nothing.
+
+    The same session again is answered as before. A call that ended meanwhile is refused and nothing is held. Raises
+    CallStateError for a second session on a call, ChangedReplayError for a session that was asked for otherwise.
+    """
+    try:
+        with transaction(engine) as conn:
+            return _authorise(conn, clock.now(), wanted)
+    except _CallEndedError:
+        return ChargeRefusal.CALL_ENDED
+
+
+def extend(
+    engine: Engine, clock: Clock, call_id: str, request_number: int, wanted_ms: int, rate: Rate | None = None
+) -> Extended | ChargeRefusal:
+    """Hold more money and talk time, for `wanted_ms` in all; the grant never shrinks, final when it cannot grow.
+
+    Request numbers count up from 1. Without a `rate`, the one the session was opened with is read. The line's month is
+    that of the authorisation. Raises UnknownCallError, and ChangedReplayError for a number used otherwise.
+    """
+    now = clock.now()
+    with transaction(engine) as conn:
+        call = store.call_by_id(conn, call_id)
+        if call is None or call.session_id is None:
+            raise UnknownCallError(f"no authorised call {call_id}")
+        session = charging_store.lock_session(conn, call.session_id)
+        if session is None:
+            raise UnknownCallError(f"call {call_id} lost its charging session")
+        if rate is None:
+            rate = _rate_of(conn, session)
+        answer = charging.update(conn, now, session.session_id, request_number, wanted_ms, rate, _line(call, session))
+    return answer if isinstance(answer, ChargeRefusal) else Extended(answer.grant, answer.is_replay)
+
+
+def settle(engine: Engine, clock: Clock, told: Settle) -> Cdr:
+    """End a call, once: charge what was used of what was granted, free the rest, write the CDR.
+
+    Later reports of the same call change nothing and get the same CDR. Raises UnknownCallError.
+    """
+    now = clock.now()
+    with transaction(engine) as conn:
+        call = store.lock_call(conn, told.call_id)
+        if call is None:
+            raise UnknownCallError(f"no call {told.call_id}")
+        before = None if call.is_live else store.find_cdr(conn, told.call_id)
+        if before is not None:
+            return before
+        session = None if call.session_id is None else charging_store.lock_session(conn, call.session_id)
+        ended = None if session is None else _terminate(conn, now, call, session, told)
+        record = _cdr(call, told, session, ended)
+        store.end(conn, call.call_id, told.answered_at, told.ended_at, record.trunk)
+        store.add_events(conn, call.call_id, told.events)
+        store.add_cdr(conn, record)
+    return record
+
+
+def answered(engine: Engine, call_id: str, at: datetime) -> bool:
+    """Note that the called party answered, for those who watch; the charge is made from what `settle` is told."""
+    with transaction(engine) as conn:
+        return store.answer(conn, call_id, at)
+
+
+def add_events(engine: Engine, call_id: str, events: Sequence[CallEvent]) -> None:
+    """Append what happened in a call."""
+    with transaction(engine) as conn:
+        store.add_events(conn, call_id, events)
+
+
+def explain(engine: Engine, call_id: str) -> Explanation:
+    """Everything that is kept of a call: what happened, was granted, priced and posted. Raises UnknownCallError."""
+    with reading(engine) as conn:
+        call = store.call_by_id(conn, call_id)
+        if call is None:
+            raise UnknownCallError(f"no call {call_id}")
+        session = None if call.session_id is None else charging_store.find_session(conn, call.session_id)
+        record = store.find_cdr(conn, call_id)
+        paid_by = None if record is None else record.transfer_id
+        return Explanation(
+            call=call,
+            events=tuple(store.events(conn, call_id)),
+            session=session,
+            requests=() if session is None else tuple(charging_store.requests(conn, session.session_id)),
+            rate=None if session is None else _rate_of(conn, session),
+            ledger_lines=() if paid_by is None else tuple(ledger_store.lines_of_transfer(conn, paid_by)),
+            cdr=record,
+        )
+
+
+def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | ChargeRefusal:
+    opened = Initiate(
+        wanted.session_id,
+        wanted.account_id,
+        SERVICE,
+        wanted.rate,
+        wanted.wanted_ms,
+        wanted.session_cap_ms,
+        wanted.minimum_ms,
+        wanted.valid_for,
+    )
+    line = Line(wanted.ani, month_of(now), wanted.month_cap_ms) if wanted.ani else None
+    answer = charging.initiate(conn, now, opened, line)
+    if isinstance(answer, ChargeRefusal):
+        return answer
+    if not answer.is_replay:
+        if not store.connect(conn, wanted):
+            _raise_not_connected(conn, wanted.call_id)
+        store.add_events(conn, wanted.call_id, wanted.events)
+    return Authorised(answer.grant, wanted.session_cap_ms, answer.is_replay)
+
+
+def _raise_not_connected(conn: Connection, call_id: str) -> None:
+    call = store.call_by_id(conn, call_id)
+    if call is None:
+        raise UnknownCallError(f"no call {call_id}")
+    if not call.is_live:
+        raise _CallEndedError
+    raise CallStateError(f"call {call_id} has a charging session, or is on another line")
+
+
+def _terminate(conn: Connection, now: datetime, call: Call, session: Session, told: Settle) -> Terminated:
+    rate = _rate_of(conn, session)
+    made_by = f"call {call.call_id}"
+    return charging.terminate(conn, now, session.session_id, told.used_ms, rate, made_by, _line(call, session))
+
+
+def _rate_of(conn: Connection, session: Session) -> Rate:
+    return tariff_store.rate_of_session(conn, session.tariff_version_id, session.rate_prefix)
+
+
+def _line(call: Call, session: Session) -> Line | None:
+    """The line whose talk time the call holds; a call without a service profile has no month cap."""
+    if not call.ani:
+        return None
+    cap_ms = call.month_cap_s * 1000 if call.month_cap_s is not None else _NO_CAP_MS
+    return Line(call.ani, month_of(session.started_at), cap_ms)
+
+
+def _cdr(call: Call, told: Settle, session: Session | None, ended: Terminated | None) -> Cdr:
+    return Cdr(
+        call_id=call.call_id,
+        switch=call.switch,
+        uniqueid=call.uniqueid,
+        operator_id=call.operator_id,
+        service_profile_id=call.service_profile_id,
+        account_id=call.account_id,
+        dnis=call.dnis,
+        ani=call.ani,
+        destination=call.destination,
+        trunk=call.trunk if told.trunk is None else told.trunk,
+        disposition=told.disposition,
+        hangup_cause=told.hangup_cause,
+        tariff_version_id=None if session is None else session.tariff_version_id,
+        rate_prefix=None if session is None else session.rate_prefix,
+        arrived_at=call.arrived_at,
+        answered_at=told.answered_at,
+        ended_at=told.ended_at,
+        used_ms=told.used_ms if ended is None else ended.used_ms,
+        billed_ms=0 if ended is None else ended.billed_ms,
+        charged_micros=0 if ended is None else ended.charged_micros,
+        currency=None if ended is None else ended.currency,
+        balance_after_micros=None if ended is None else ended.balance_micros,
+        transfer_id=None if ended is None else ended.transfer_id,
+        settled_from=told.settled_from,
+    )
