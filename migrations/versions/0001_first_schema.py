@@ -148,6 +148,7 @@ def upgrade() -> None:
         "age_evidence",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("ani", sa.String(length=16), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=True),
         sa.Column("identity_record_id", ROW_ID, nullable=True),
         sa.Column("minimum_age", sa.Integer(), nullable=False),
         sa.Column("method", sa.String(length=20), nullable=False),
@@ -158,6 +159,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_age_evidence")),
     )
+    op.create_index(op.f("ix_age_evidence_account_id"), "age_evidence", ["account_id"], unique=False)
     op.create_index(op.f("ix_age_evidence_ani"), "age_evidence", ["ani"], unique=False)
     op.create_table(
         "tariff",

@@ -1,0 +1,221 @@
+"""`tollgate account`: prepaid accounts and the money on them."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime.command import (
+    AsJson,
+    CommandError,
+    DryRun,
+    ExitCode,
+    Reason,
+    Yes,
+    command_group,
+    confirm,
+    money_document,
+    open_engine,
+    open_settings,
+    print_document,
+    print_done,
+    print_record,
+    print_table,
+    staff_name,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from billing.accounts.account import Account, AccountLine, IssuedPin
+
+AccountNumber = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number of the account.")]
+
+
+def attach(app: typer.Typer) -> None:
+    """Bring `account`."""
+    group = command_group(app, "account", "Prepaid accounts and the money on them.")
+    group.command("create", epilog='Example: tollgate account create acme --name "Ann Example"')(create)
+    group.command("credit", epilog="Example: tollgate account credit 4155550100 20.00 --key receipt-117")(credit)
+    group.command("show", epilog="Example: tollgate account show 4155550100 --json")(show)
+    group.command("list", epilog="Example: tollgate account list --operator acme")(list_accounts)
+    group.command("close", epilog='Example: tollgate account close 4155550100 --reason "asked for it" --yes')(close)
+
+
+def create(
+    operator: Annotated[str, typer.Argument(metavar="OPERATOR", help="Operator the customer buys from.")],
+    name: Annotated[str, typer.Option(help="Name for people.")] = "",
+    number: Annotated[str | None, typer.Option(help="Number of the account; ten random digits when not given.")] = None,
+    limit: Annotated[str, typer.Option(help="How far below zero it may go; prepaid is zero.")] = "0",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Open an account without money."""
+    from billing.accounts import service
+    from runtime.clock import SystemClock
+
+    limit_micros = amount_of(limit)
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    made = service.create_account(
+        engine, SystemClock(), operator_code=operator, name=name, number=number, limit_micros=limit_micros
+    )
+    if as_json:
+        print_document(_document(made))
+    else:
+        print_done(f"account {made.number} ({made.currency})")
+
+
+def credit(
+    account: AccountNumber,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Decimal, in the account's currency: 20.00")],
+    key: Annotated[
+        str | None, typer.Option(help="Name of this payment: the same key again changes nothing. Random if not given.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Kept with the transfer.")] = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pay money into an account, once for each key."""
+    from billing.accounts import service as account_service
+    from billing.ledger import service
+    from billing.ledger.transfer import ChangedReplayError, CreditRefusal, TransferError
+    from runtime import ids
+    from runtime.clock import SystemClock
+
+    micros, payment = amount_of(amount), key or ids.new_id()
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    found = account_service.find_account(engine, account)
+    try:
+        answer = service.credit(engine, SystemClock(), account, micros, payment, staff_name(), note)
+    except ChangedReplayError:
+        raise CommandError(f"key {payment} was used for another payment: nothing was changed") from None
+    except TransferError as error:
+        raise CommandError(f"--key or --note: {error}", ExitCode.USAGE) from None
+    if isinstance(answer, CreditRefusal):
+        raise CommandError(f"account {account} was not credited: {answer}")
+    if as_json:
+        document = {"account": account, "key": payment, "credited": money_document(micros, found.currency)}
+        balance = money_document(answer.balance_micros, found.currency)
+        print_document(document | {"balance": balance, "is_replay": answer.is_replay, "dry_run": dry_run})
+    else:
+        done = "was credited before" if answer.is_replay else "credited"
+        print_done(f"account {account} {done}: balance {shown(answer.balance_micros, found.currency)}, key {payment}")
+
+
+def show(account: AccountNumber, as_json: AsJson = False) -> None:
+    """Show an account, its lines and its PINs (never their digits)."""
+    from billing.accounts import service
+    from runtime.clock import SystemClock
+
+    found, lines, pins = service.describe_account(open_engine(open_settings()), account)
+    now = SystemClock().now()
+    if as_json:
+        line_documents = [_line_document(line) for line in lines]
+        print_document(_document(found) | {"lines": line_documents, "pins": [_pin_document(pin, now) for pin in pins]})
+        return
+    print_record(
+        {
+            "account": found.number,
+            "operator": found.operator_code,
+            "name": found.name,
+            "state": found.state,
+            "balance": shown(found.balance_micros, found.currency),
+            "held by calls": shown(found.held_micros, found.currency),
+            "available": shown(found.available_micros, found.currency),
+            "opened": found.created_at,
+            "closed": found.closed_at,
+        }
+    )
+    for line in lines:
+        print_record({"line": f"{line.ani}{' with access code' if line.has_code else ''}"})
+    for pin in pins:
+        until = f" until {pin.expires_at}" if pin.expires_at else ""
+        print_record({"pin": f"{pin.id} issued {pin.issued_at}{until} {'valid' if pin.is_valid(now) else 'not valid'}"})
+
+
+def list_accounts(
+    operator: Annotated[str | None, typer.Option(help="Only accounts of this operator.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """List accounts with their balances."""
+    from billing.accounts import service
+
+    found = service.list_accounts(open_engine(open_settings()), operator_code=operator, limit=limit)
+    if as_json:
+        print_document([_document(account) for account in found])
+        return
+    rows = [
+        (
+            account.number,
+            account.operator_code,
+            account.name,
+            account.state,
+            shown(account.balance_micros, account.currency),
+            shown(account.available_micros, account.currency),
+        )
+        for account in found
+    ]
+    print_table("accounts", ("account", "operator", "name", "state", "balance", "available"), rows)
+
+
+def close(
+    account: AccountNumber, reason: Reason, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Close an account for good; what is left on it stays in the ledger."""
+    from billing.accounts import service
+    from runtime.clock import SystemClock
+
+    if not dry_run:
+        confirm(f"close account {account} for good?", yes=yes)
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    closed = service.close_account(engine, SystemClock(), number=account, by=staff_name(), note=reason)
+    if as_json:
+        print_document(_document(closed))
+    else:
+        print_done(f"account {account} closed with {shown(closed.balance_micros, closed.currency)} on it")
+
+
+def amount_of(text: str) -> int:
+    """Micro-units of an amount as it was typed."""
+    from billing.money import AmountError, parse_amount
+
+    try:
+        return parse_amount(text)
+    except AmountError as error:
+        raise CommandError(f"amount: {error}", ExitCode.USAGE) from None
+
+
+def shown(micros: int, currency: str) -> str:
+    """Money for people."""
+    from billing.money import format_amount
+
+    return format_amount(micros, currency)
+
+
+def _document(account: "Account") -> dict[str, object]:
+    return {
+        "account": account.number,
+        "operator": account.operator_code,
+        "name": account.name,
+        "state": account.state,
+        "balance": money_document(account.balance_micros, account.currency),
+        "held": money_document(account.held_micros, account.currency),
+        "available": money_document(account.available_micros, account.currency),
+        "limit": money_document(account.limit_micros, account.currency),
+        "created_at": account.created_at,
+        "closed_at": account.closed_at,
+    }
+
+
+def _line_document(line: "AccountLine") -> dict[str, object]:
+    return {"line": line.ani, "has_code": line.has_code, "added_at": line.added_at}
+
+
+def _pin_document(pin: "IssuedPin", now: "datetime") -> dict[str, object]:
+    return {
+        "id": pin.id,
+        "issued_at": pin.issued_at,
+        "expires_at": pin.expires_at,
+        "revoked_at": pin.revoked_at,
+        "is_valid": pin.is_valid(now),
+    }

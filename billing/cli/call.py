@@ -1,0 +1,225 @@
+"""`tollgate call list|show|explain`: the record of calls, from the database."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from billing.cli.account import shown
+from billing.cli.pin import moment_of
+from runtime.command import (
+    AsJson,
+    CommandError,
+    command_group,
+    money_document,
+    open_engine,
+    open_settings,
+    print_document,
+    print_done,
+    print_record,
+    print_table,
+)
+from runtime.faults import NotFoundError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from billing.calls.call import Call, Cdr
+    from billing.calls.explanation import Explanation
+
+CallId = Annotated[str, typer.Argument(metavar="CALL", help="Id of the call, or the digits it begins with.")]
+COLUMNS = ("call", "ended", "from", "to", "account", "disposition", "talked s", "charged")
+
+
+def attach(app: typer.Typer) -> None:
+    """Bring `call list`, `call show` and `call explain`."""
+    group = command_group(app, "call", "Calls: live, listed, explained, ended.")
+    group.command("list", epilog="Example: tollgate call list --account 4155550100 --from 2026-03-01")(list_calls)
+    group.command("show", epilog="Example: tollgate call show 0195a1b2 --json")(show)
+    group.command("explain", epilog="Example: tollgate call explain 0195a1b2")(explain)
+
+
+def list_calls(
+    account: Annotated[str | None, typer.Option(help="Only calls paid by this account.")] = None,
+    line: Annotated[str | None, typer.Option(help="Only calls from this line: +12125550100.")] = None,
+    from_at: Annotated[str, typer.Option("--from", help="Ended then or later (ISO 8601, UTC if no zone).")] = "",
+    until_at: Annotated[str, typer.Option("--until", help="Ended before.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List calls that have ended."""
+    from billing.accounts.service import find_account
+    from billing.calls.store import list_cdrs
+    from runtime.database import reading
+
+    engine = open_engine(open_settings())
+    account_id = find_account(engine, account).id if account else None
+    with reading(engine) as conn:
+        found = list_cdrs(
+            conn,
+            limit=limit,
+            ended_from_at=moment_of("--from", from_at) if from_at else None,
+            ended_before_at=moment_of("--until", until_at) if until_at else None,
+            account_id=account_id,
+            ani=line,
+        )
+        numbers = _account_numbers(engine, {record.account_id for record in found})
+    if as_json:
+        print_document([_cdr_document(record, numbers) for record in found])
+        return
+    print_table("calls", COLUMNS, [_cdr_row(record, numbers) for record in found])
+
+
+def show(call: CallId, as_json: AsJson = False) -> None:
+    """Show one call: where it is, or its record when it has ended."""
+    explanation, numbers = _find(call)
+    document = _call_document(explanation.call, numbers)
+    document["cdr"] = None if explanation.cdr is None else _cdr_document(explanation.cdr, numbers)
+    if as_json:
+        print_document(document)
+        return
+    del document["cdr"]
+    print_record(document)
+    record = explanation.cdr
+    if record is not None:
+        print_record(
+            {
+                "disposition": f"{record.disposition} (cause {record.hangup_cause})",
+                "talked": f"{record.used_ms} ms, billed {record.billed_ms} ms",
+                "charged": shown(record.charged_micros, record.currency or ""),
+                "balance after": ""
+                if record.balance_after_micros is None
+                else shown(record.balance_after_micros, record.currency or ""),
+                "settled from": record.settled_from,
+            }
+        )
+
+
+def explain(call: CallId, as_json: AsJson = False) -> None:
+    """Tell why a call went and cost as it did: everything kept of it, in the order it happened."""
+    explanation, numbers = _find(call)
+    if as_json:
+        print_document(_explanation_document(explanation, numbers))
+        return
+    print_record(_call_document(explanation.call, numbers))
+    print_done("")
+    for moment in explanation.timeline:
+        print_done(f"{moment.at:%Y-%m-%d %H:%M:%S.%f}  {moment.kind:<8}  {moment.text}")
+    if explanation.price_steps:
+        print_done("")
+        for step in explanation.price_steps:
+            print_done(step)
+
+
+def _find(id_or_prefix: str) -> "tuple[Explanation, dict[int, str]]":
+    from billing.calls import service
+    from billing.calls.call import AmbiguousCallError
+    from billing.calls.store import find_call
+    from runtime.database import reading
+
+    engine = open_engine(open_settings())
+    try:
+        with reading(engine) as conn:
+            call = find_call(conn, id_or_prefix)
+    except AmbiguousCallError:
+        raise CommandError(f"several calls begin with {id_or_prefix}: give more of the id") from None
+    if call is None:
+        raise NotFoundError(f"no call {id_or_prefix}")
+    return service.explain(engine, call.call_id), _account_numbers(engine, {call.account_id})
+
+
+def _account_numbers(engine: "Engine", ids: set[int | None]) -> dict[int, str]:
+    from billing.accounts.store import account_by_id
+    from runtime.database import reading
+
+    with reading(engine) as conn:
+        found = [account_by_id(conn, account_id) for account_id in ids if account_id is not None]
+    return {account.id: account.number for account in found if account is not None}
+
+
+def _call_document(call: "Call", numbers: dict[int, str]) -> dict[str, object]:
+    return {
+        "call": call.call_id,
+        "state": call.state,
+        "switch": call.switch,
+        "channel": call.channel,
+        "uniqueid": call.uniqueid,
+        "from": call.ani,
+        "dialled": call.dnis,
+        "to": call.destination,
+        "trunk": call.trunk,
+        "account": numbers.get(call.account_id or 0),
+        "arrived_at": call.arrived_at,
+        "answered_at": call.answered_at,
+        "ended_at": call.ended_at,
+    }
+
+
+def _cdr_document(record: "Cdr", numbers: dict[int, str]) -> dict[str, object]:
+    currency = record.currency or ""
+    after = record.balance_after_micros
+    return {
+        "call": record.call_id,
+        "switch": record.switch,
+        "uniqueid": record.uniqueid,
+        "account": numbers.get(record.account_id or 0),
+        "dialled": record.dnis,
+        "from": record.ani,
+        "to": record.destination,
+        "trunk": record.trunk,
+        "disposition": record.disposition,
+        "hangup_cause": record.hangup_cause,
+        "rate_prefix": record.rate_prefix,
+        "arrived_at": record.arrived_at,
+        "answered_at": record.answered_at,
+        "ended_at": record.ended_at,
+        "used_ms": record.used_ms,
+        "billed_ms": record.billed_ms,
+        "charged": money_document(record.charged_micros, currency) if currency else None,
+        "balance_after": None if after is None else money_document(after, currency),
+        "settled_from": record.settled_from,
+    }
+
+
+def _cdr_row(record: "Cdr", numbers: dict[int, str]) -> tuple[object, ...]:
+    return (
+        record.call_id,
+        f"{record.ended_at:%Y-%m-%d %H:%M:%S}",
+        record.ani,
+        record.destination,
+        numbers.get(record.account_id or 0),
+        record.disposition,
+        f"{record.used_ms // 1000}.{record.used_ms % 1000:03d}",
+        shown(record.charged_micros, record.currency) if record.currency else "",
+    )
+
+
+def _explanation_document(explanation: "Explanation", numbers: dict[int, str]) -> dict[str, object]:
+    currency = "" if explanation.rate is None else explanation.rate.currency
+    return {
+        "call": _call_document(explanation.call, numbers),
+        "timeline": [asdict(moment) for moment in explanation.timeline],
+        "price": explanation.price_steps,
+        "grants": [
+            {
+                "number": request.number,
+                "kind": request.kind,
+                "at": request.at,
+                "wanted_ms": request.wanted_ms,
+                "granted_ms": request.granted_ms,
+                "held": money_document(request.held_micros, currency),
+                "final": request.final,
+            }
+            for request in explanation.requests
+        ],
+        "ledger": [
+            {
+                "at": line.at,
+                "transfer": line.transfer_kind,
+                "account": f"{line.ledger_kind} {line.owner}",
+                "amount": money_document(line.amount_micros, line.currency),
+            }
+            for line in explanation.ledger_lines
+        ],
+        "cdr": None if explanation.cdr is None else _cdr_document(explanation.cdr, numbers),
+    }

@@ -1,0 +1,163 @@
+"""`tollgate operator`, `profile` and `number`: who sells what under which toll number."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from runtime.command import (
+    AsJson,
+    DryRun,
+    command_group,
+    open_engine,
+    open_settings,
+    print_document,
+    print_done,
+    print_table,
+)
+
+OperatorCode = Annotated[str, typer.Argument(metavar="OPERATOR", help="Code of the operator.")]
+MOST_SECONDS_OF_A_MONTH = 31 * 86_400
+
+
+def attach(app: typer.Typer) -> None:
+    """Bring `operator`, `profile` and `number`."""
+    operators = command_group(app, "operator", "Who sells: operators.")
+    operators.command("create", epilog='Example: tollgate operator create acme "Acme Telephone" --currency USD')(
+        create_operator
+    )
+    operators.command("list", epilog="Example: tollgate operator list --json")(list_operators)
+    profiles = command_group(app, "profile", "Services: what is asked of a caller, and how long he may talk.")
+    profiles.command("create", epilog="Example: tollgate profile create acme talk --tariff standard --age-check")(
+        create_profile
+    )
+    profiles.command("list", epilog="Example: tollgate profile list")(list_profiles)
+    numbers = command_group(app, "number", "Toll numbers: which service a number reaches.")
+    numbers.command("create", epilog="Example: tollgate number create +19005550100 acme talk")(create_number)
+    numbers.command("list", epilog="Example: tollgate number list")(list_numbers)
+
+
+def create_operator(
+    code: OperatorCode,
+    name: Annotated[str, typer.Argument(help="Name for people.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217; everything of this operator is in it.")] = "USD",
+    country: Annotated[str, typer.Option(help="ISO 3166; numbers without a country code are read in it.")] = "US",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an operator."""
+    from billing.operators import service
+
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    made = service.create_operator(engine, code=code, name=name, currency=currency, home_country=country)
+    if as_json:
+        print_document(_without_id(asdict(made)))
+    else:
+        print_done(f"operator {made.code} ({made.currency}, {made.home_country})")
+
+
+def list_operators(as_json: AsJson = False) -> None:
+    """List the operators."""
+    from billing.operators import service
+
+    found = service.list_operators(open_engine(open_settings()))
+    if as_json:
+        print_document([_without_id(asdict(operator)) for operator in found])
+        return
+    rows = [(operator.code, operator.name, operator.currency, operator.home_country) for operator in found]
+    print_table("operators", ("code", "name", "currency", "country"), rows)
+
+
+def create_profile(
+    operator: OperatorCode,
+    name: Annotated[str, typer.Argument(help="Name of the service.")],
+    tariff: Annotated[str, typer.Option(help="Tariff that prices its calls.")],
+    language: Annotated[str, typer.Option(help="Language of the prompts.")] = "en",
+    preamble: Annotated[str, typer.Option(help="Prompt that is played first.")] = "welcome",
+    age_check: Annotated[bool, typer.Option("--age-check/--no-age-check", help="Ask for proof of age.")] = False,
+    minimum_age: Annotated[int, typer.Option(min=0, max=120, help="Years.")] = 18,
+    evidence_days: Annotated[int, typer.Option(min=1, help="How long a proof of age holds.")] = 365,
+    issue_pin: Annotated[
+        bool, typer.Option("--issue-pin/--no-issue-pin", help="Give qualified callers a PIN.")
+    ] = False,
+    session_cap_s: Annotated[int, typer.Option(min=1, max=86_400, help="Longest call.")] = 1860,
+    month_cap_s: Annotated[
+        int, typer.Option(min=1, max=MOST_SECONDS_OF_A_MONTH, help="Most a line may talk in a month.")
+    ] = 5580,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a service profile of an operator."""
+    from billing.operators import service
+    from billing.operators.operator import ProfileTerms
+
+    terms = ProfileTerms(
+        language, preamble, minimum_age, age_check, evidence_days, issue_pin, session_cap_s, month_cap_s
+    )
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    made = service.create_profile(engine, operator_code=operator, name=name, tariff_name=tariff, terms=terms)
+    if as_json:
+        print_document(_without_id(asdict(made)))
+    else:
+        print_done(f"profile {made.operator_code}/{made.name}, tariff {made.tariff_name}")
+
+
+def list_profiles(as_json: AsJson = False) -> None:
+    """List the service profiles."""
+    from billing.operators import service
+
+    found = service.list_profiles(open_engine(open_settings()))
+    if as_json:
+        print_document([_without_id(asdict(profile)) for profile in found])
+        return
+    print_table(
+        "service profiles",
+        ("operator", "profile", "tariff", "language", "age check", "issue pin", "session cap s", "month cap s"),
+        [
+            (
+                profile.operator_code,
+                profile.name,
+                profile.tariff_name,
+                profile.language,
+                profile.minimum_age if profile.age_check else "no",
+                "yes" if profile.issue_pin else "no",
+                profile.session_cap_s,
+                profile.month_cap_s,
+            )
+            for profile in found
+        ],
+    )
+
+
+def create_number(
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="As the switch delivers it, with or without a plus.")],
+    operator: OperatorCode,
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Service that answers there.")],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a toll number reach a service."""
+    from billing.operators import service
+
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    made = service.create_number(engine, dnis=number, operator_code=operator, profile_name=profile)
+    if as_json:
+        print_document(asdict(made))
+    else:
+        print_done(f"number {made.dnis} reaches {made.operator_code}/{made.profile_name}")
+
+
+def list_numbers(as_json: AsJson = False) -> None:
+    """List the toll numbers."""
+    from billing.operators import service
+
+    found = service.list_numbers(open_engine(open_settings()))
+    if as_json:
+        print_document([asdict(number) for number in found])
+        return
+    rows = [(number.dnis, number.operator_code, number.profile_name) for number in found]
+    print_table("toll numbers", ("number", "operator", "profile"), rows)
+
+
+def _without_id(document: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in document.items() if name != "id" and not name.endswith("_id")}

@@ -1,0 +1,88 @@
+"""`tollgate pin`: PINs, shown once when they are issued."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from runtime.command import (
+    AsJson,
+    CommandError,
+    DryRun,
+    ExitCode,
+    Reason,
+    Yes,
+    command_group,
+    confirm,
+    console,
+    open_engine,
+    open_settings,
+    print_document,
+    print_done,
+    staff_name,
+)
+
+AccountNumber = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number of the account.")]
+
+
+def attach(app: typer.Typer) -> None:
+    """Bring `pin`."""
+    group = command_group(app, "pin", "PINs: eight digits that open an account from any line.")
+    group.command("issue", epilog="Example: tollgate pin issue 4155550100 --expires 2027-01-01")(issue)
+    group.command("revoke", epilog='Example: tollgate pin revoke 4155550100 --reason "card lost" --yes')(revoke)
+
+
+def issue(
+    account: AccountNumber,
+    expires: Annotated[str, typer.Option(help="When it ends (ISO 8601, UTC if no zone); never if not given.")] = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a new PIN and print it: it is shown this once and kept only as a hash."""
+    from billing.accounts import service
+    from runtime.clock import SystemClock
+    from runtime.keys import load_pepper
+
+    expires_at = moment_of("--expires", expires) if expires else None
+    settings = open_settings()
+    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    found = service.find_account(engine, account)
+    digits = service.issue_pin(engine, SystemClock(), pepper, found.id, expires_at=expires_at)
+    if dry_run:
+        digits = "--------"
+    if as_json:
+        print_document({"account": account, "pin": digits, "expires_at": expires_at})
+    else:
+        print_done(digits)
+        console.print("write it down: it is not shown again", highlight=False)
+
+
+def revoke(
+    account: AccountNumber,
+    reason: Reason,
+    pin_id: Annotated[int | None, typer.Option("--id", help="Only this one; `account show` lists them.")] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke the PINs of an account for good, or one of them."""
+    from billing.accounts import service
+    from runtime.clock import SystemClock
+
+    if not dry_run:
+        confirm(f"revoke {'this PIN' if pin_id else 'every PIN'} of account {account}?", yes=yes)
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    revoked = service.revoke_pins(engine, SystemClock(), number=account, by=staff_name(), note=reason, pin_id=pin_id)
+    if as_json:
+        print_document({"account": account, "revoked": revoked})
+    else:
+        print_done(f"account {account}: {revoked} revoked")
+
+
+def moment_of(option: str, text: str) -> datetime:
+    """A moment as it was typed, in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise CommandError(f"{option}: not a moment such as 2027-01-01T00:00Z", ExitCode.USAGE) from None

@@ -1,0 +1,11 @@
+"""The commands of the billing room, brought to the one command."""
+
+import typer
+
+from billing.cli import account, call, line, operator, pin, tariff
+
+
+def attach(app: typer.Typer) -> None:
+    """Bring this room's commands."""
+    for noun in (account, call, line, operator, pin, tariff):
+        noun.attach(app)
