@@ -19,7 +19,7 @@ with SendDTMF); times are from the command to its answer:
 
 Hence `get_data`: one prompt is one round trip (GET DATA); a list is two: Background for all but the last prompt, then
 GET DATA with the last one, or with no prompt if a digit was keyed during the first part, which stays the first digit
-of the entry.
+of the entry. A live test holds all of this against a real switch.
 """
 
 import asyncio

@@ -6,6 +6,7 @@ as a handler's last act, stays the only proof of a decision.
 """
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -58,6 +59,7 @@ class AgiServer:
         self._session_cap = session_cap
         self._on_fault = on_fault
         self._server: asyncio.Server | None = None
+        self._draining = False
         self._waiting: set[_Connection] = set()
         self._live: dict[asyncio.Task[None], Channel] = {}
 
@@ -80,6 +82,7 @@ class AgiServer:
 
     async def drain(self, timeout_s: float) -> int:
         """Stop accepting, wait up to `timeout_s` for the live sessions, cancel the rest and give their number."""
+        self._draining = True
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._waiting):
@@ -92,7 +95,8 @@ class AgiServer:
         if late:
             await asyncio.wait(late, timeout=_CANCEL_GRACE_S)
         if self._server is not None:
-            await self._server.wait_closed()
+            with contextlib.suppress(TimeoutError):  # a peer that reads nothing must not hold the process
+                await asyncio.wait_for(self._server.wait_closed(), _CANCEL_GRACE_S)
         return len(late)
 
     def admits(self, host: str) -> bool:
@@ -127,6 +131,8 @@ class AgiServer:
         handler = self._routes.get(environment.path)
         if handler is None:
             return FaultKind.ROUTE
+        if self._draining:
+            return FaultKind.DRAINED  # accepted by the loop just before the listener closed
         if len(self._live) >= self._session_cap:
             return FaultKind.FULL
         loop = asyncio.get_running_loop()
