@@ -66,7 +66,7 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
     """The plan for a call, or the refusal, in the order that tells the caller least about other people (ANI-1 to 6).
 
     A line opens an account by its number alone only where the network asserts the number; a number the caller merely
-    claims leads to the PIN, because anybody can claim one (ANI-8).
+    claims leads to the PIN, because anybody can claim one (ANI-8). A lock-out bars entries, not a line that needs none.
     """
     profile = arrival.profile
     if profile is None:
@@ -80,6 +80,8 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
     if refusal is not None:
         return refusal
     by, account = _identification(arrival)
+    if by is not Identification.LINE and arrival.locked is not None:
+        return arrival.locked
     plan = _plan(profile, line.e164, line.country, by, arrival.month_left_ms, account)
     return replace(plan, shown_number=line.e164 if arrival.asserted else "")
 
@@ -87,8 +89,6 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
 def _line_refusal(arrival: Arrival, profile: ServiceProfile) -> StrEnum | None:
     if arrival.block is not None:
         return arrival.block
-    if arrival.locked is not None:
-        return arrival.locked
     if profile.age_check and not arrival.listed and not arrival.accounts:
         return CallRefusal.LINE_NOT_IDENTIFIED
     return ChargeRefusal.MONTH_CAP if arrival.month_left_ms <= 0 else None
