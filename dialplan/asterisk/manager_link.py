@@ -20,6 +20,7 @@ class ManagerLink:
         """Connect and read the greeting; raises ManagerLinkError when nobody, or somebody else, answers there."""
         self._timeout_s = timeout_s
         self._buffer = b""
+        self._asked = 0
         self._kept: list[Message] = []
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
@@ -49,7 +50,8 @@ class ManagerLink:
 
     def ask(self, action: str, fields: Mapping[str, str] | None = None) -> Message:
         """The answer to one action (not the list that may follow); raises ManagerLinkError when there is none."""
-        headers = {"Action": action, "ActionID": action, **(fields or {})}
+        self._asked += 1
+        headers = {"Action": action, "ActionID": str(self._asked), **(fields or {})}
         if any(mark in value for value in headers.values() for mark in "\r\n"):
             raise ManagerLinkError(f"a line break in a field of {action}")
         text = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
@@ -57,7 +59,11 @@ class ManagerLink:
             self._socket.sendall(f"{text}\r\n".encode())
         except OSError as error:
             raise ManagerLinkError(f"the manager interface closed the connection ({error})") from None
-        return self._until(lambda message: "Response" in message, keep_others=True)
+        wanted = str(self._asked)
+        return self._until(
+            lambda message: message.get("ActionID") == wanted and "Response" in message and "Event" not in message,
+            keep_others=True,
+        )
 
     def event(self, name: str, timeout_s: float | None = None) -> Message:
         """The next event of this name, also one that came while an answer was awaited; others are dropped."""
@@ -75,8 +81,9 @@ class ManagerLink:
             raise ManagerLinkError(f"{action} refused: {answer.get('Message', '')}")
         rows: list[Message] = []
         while True:
-            message = self._kept.pop(0) if self._kept else self._until(lambda message: "Event" in message)
-            if message.get("ActionID") != action:
+            message = self._until(lambda message: "Event" in message)
+            if message.get("ActionID") != str(self._asked):
+                self._kept.append(message)
                 continue
             if message.get("EventList", "").lower() == "complete":
                 return rows

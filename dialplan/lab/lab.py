@@ -30,7 +30,8 @@ NETWORK_MODULES = (
     "func_math",
 )
 
-# The lab's own switch has a second trunk that refuses, for the next route, and one that nobody answers.
+# The lab's own switch has more trunks: one that refuses (for the next route), one where nobody is, and one for a
+# measuring instrument that takes calls itself.
 _LAB_TRUNKS = """
 [refusing](tollgate-trunk)
 identify_by = auth_username
@@ -44,6 +45,14 @@ aors = dead
 [dead]
 type = aor
 contact = sip:127.0.0.1:9
+
+[callee](tollgate-trunk)
+identify_by = auth_username
+aors = callee
+
+[callee]
+type = aor
+contact = sip:127.0.0.1:{callee_sip}
 """
 
 _USER = """
@@ -67,19 +76,23 @@ class Ports:
     network_ami: int
     gateway_rtp: int
     network_rtp: int
+    callee_sip: int
 
 
 RTP_SPAN = 4000
+
+# Where `python -m sounds.build` puts the prompts.
+PROMPTS = Path("sounds/en/tollgate")
 
 
 def free_ports() -> Ports:
     """Ports nobody uses now."""
     with ExitStack() as held:
-        gateway_sip, network_sip = (_held(held, socket.SOCK_DGRAM) for _ in range(2))
+        gateway_sip, network_sip, callee_sip = (_held(held, socket.SOCK_DGRAM) for _ in range(3))
         gateway_ami, network_ami, agi = (_held(held, socket.SOCK_STREAM) for _ in range(3))
     # two labs at once may share a range: Asterisk takes the next port when one is in use
     first = 12000 + 100 * (os.getpid() % 80)
-    return Ports(gateway_sip, gateway_ami, agi, network_sip, network_ami, first, first + RTP_SPAN)
+    return Ports(gateway_sip, gateway_ami, agi, network_sip, network_ami, first, first + RTP_SPAN, callee_sip)
 
 
 class Lab:
@@ -104,7 +117,7 @@ class Lab:
         self.settings = _settings(base, self.ports)
         self.observer = Login("observer", secrets.token_hex(16))
         self.admin = Login("admin", secrets.token_hex(16))
-        self._sounds = sounds
+        self._sounds = sounds if sounds is not None else PROMPTS
         where = f"/srv/tollgate/{name}" if self.installation.root else str(Path("var/lab", name).resolve())
         self.gateway = Instance("gateway", self.installation, f"{where}/gateway", ami_port=self.ports.gateway_ami)
         self.network = Instance("network", self.installation, f"{where}/network", ami_port=self.ports.network_ami)
@@ -139,7 +152,9 @@ class Lab:
     def gateway_files(self) -> dict[str, str]:
         """What `tollgate asterisk render` writes, with the lab's users and trunks beside it."""
         rendered = configuration.render(self.settings, self.gateway.directories)
-        rendered["tollgate-pjsip.conf"] += _LAB_TRUNKS.format(trunk=self.settings.switch.trunk)
+        rendered["tollgate-pjsip.conf"] += _LAB_TRUNKS.format(
+            trunk=self.settings.switch.trunk, callee_sip=self.ports.callee_sip
+        )
         rendered["manager.d/lab.conf"] = _user(self.observer, "call,cdr,user", "") + _user(self.admin, "all", "all")
         return rendered
 

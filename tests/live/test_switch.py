@@ -1,0 +1,248 @@
+"""The dialplan on a real switch, with a gateway that does what the test says."""
+
+import time
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from dialplan.asterisk.configuration import DIALPLAN_VERSION
+from dialplan.asterisk.manager_link import ManagerLink, Message
+from dialplan.lab.lab import Lab
+from tests.live import sipp
+from tests.live.polling import wait_for
+from tests.live.stub_gateway import StubGateway, Turn, bye, dial
+from tests.live.telephone import Telephone, loudness
+
+pytestmark = pytest.mark.live
+
+DNIS = "19005551234"
+
+
+def told(watch: ManagerLink, name: str) -> Message:
+    """The next event of the dialplan, which must be this one."""
+    event = watch.event("UserEvent")
+    assert event["UserEvent"] == name
+    return event
+
+
+def lasted_s(event: Message) -> float:
+    return float(event["Ended"]) - float(event["Answered"])
+
+
+def test_gateway_is_told_raw_identities(stub: StubGateway, telephone: Telephone) -> None:
+    telephone.call(DNIS, line="+12125550100")
+    turn = stub.turn("call")
+    dnis, asserted, claimed, privacy, endpoint, digits = turn.arguments
+    assert (dnis, privacy, endpoint, digits) == (DNIS, "", "network", "0")
+    assert "<sip:+12125550100@127.0.0.1>" in asserted
+    assert "<sip:+12125550100@127.0.0.1>;tag=" in claimed
+    # Asterisk itself is not told: what it knows of the caller would go into every AGI header and AMI event
+    assert turn.environment["agi_callerid"] == "000"
+
+
+def test_grant_is_cut_on_the_called_leg(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    stub.handlers["call"] = dial("cut-1", "12125550100", grant_s="1.5")
+    telephone.call(DNIS)
+    answered = told(watch, "TollgateAnswered")
+    ended = told(watch, "TollgateEnded")
+    assert ended["Call"] == answered["Call"] == "cut-1"
+    assert ended["Answered"] == answered["Answered"]
+    assert ended["Uniqueid"] == answered["Uniqueid"] != answered["Linkedid"]
+    assert 1.5 <= lasted_s(ended) < 1.6
+    stub.turn("call")
+    after = stub.turn("after-dial")
+    assert after.arguments == ("cut-1", "ANSWER", "16", f"{ended['Answered']}|{ended['Ended']}|16")
+    gone = told(watch, "TollgateGone")
+    assert (gone["Call"], gone["Dialstatus"], gone["Uniqueid"]) == ("cut-1", "ANSWER", answered["Linkedid"])
+
+
+def test_grant_is_extended_by_the_called_legs_id(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    stub.handlers["call"] = dial("extend-1", "12125550100", grant_s="1.5")
+    telephone.call(DNIS)
+    answered = told(watch, "TollgateAnswered")
+    at = time.time()
+    fields = {"Channel": answered["Uniqueid"], "Timeout": "2.25"}
+    assert watch.ask("AbsoluteTimeout", fields)["Response"] == "Success"
+    assert 2.2 < float(told(watch, "TollgateEnded")["Ended"]) - at < 2.35
+
+
+def test_callee_hangs_up(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    stub.handlers["call"] = dial("callee-1", "12125550120")
+    telephone.call(DNIS)
+    told(watch, "TollgateAnswered")
+    assert 0.3 < lasted_s(told(watch, "TollgateEnded")) < 1.5
+    stub.turn("call")
+    assert stub.turn("after-dial").arguments[1] == "ANSWER"
+
+
+def test_caller_hangs_up(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    stub.handlers["call"] = dial("caller-1", "12125550117")
+    telephone.call(DNIS)
+    told(watch, "TollgateAnswered")
+    telephone.hang_up()
+    events = {event["UserEvent"]: event for event in (watch.event("UserEvent"), watch.event("UserEvent"))}
+    assert set(events) == {"TollgateEnded", "TollgateGone"}
+    record = watch.listed("DBGet", {"Family": "tollgate", "Key": "caller-1"})
+    assert record[0]["Val"].split("|")[:2] == [events["TollgateEnded"]["Answered"], events["TollgateEnded"]["Ended"]]
+
+
+@pytest.mark.parametrize(
+    ("destination", "trunk", "status", "cause"),
+    [
+        ("12125550111", "network", "BUSY", "17"),
+        ("12125550112", "network", "CONGESTION", "34"),
+        ("12125550114", "network", "CHANUNAVAIL", "1"),
+        ("12125550115", "network", "CHANUNAVAIL", "21"),
+        ("12125550116", "network", "NOANSWER", "19"),
+        ("12125550113", "network", "NOANSWER", "0"),
+        ("12125550100", "refusing", "CONGESTION", "34"),
+        ("12125550100", "nowhere", "CHANUNAVAIL", "3"),
+    ],
+)
+def test_unanswered(
+    stub: StubGateway,
+    watch: ManagerLink,
+    telephone: Telephone,
+    destination: str,
+    trunk: str,
+    status: str,
+    cause: str,
+) -> None:
+    stub.handlers["call"] = dial(f"no-{destination}-{trunk}", destination, trunk=trunk)
+    telephone.call(DNIS)
+    stub.turn("call")
+    after = stub.turn("after-dial")
+    assert after.arguments == (f"no-{destination}-{trunk}", status, cause, "")
+    assert told(watch, "TollgateGone")["Dialstatus"] == status
+
+
+def test_next_route_after_a_refusal(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    stub.handlers["call"] = dial("route-1", "12125550120", trunk="refusing")
+    routes = iter([dial("route-1", "12125550120"), bye])
+
+    def next_route(turn: Turn) -> None:
+        next(routes)(turn)
+
+    stub.handlers["after-dial"] = next_route
+    telephone.call(DNIS)
+    told(watch, "TollgateAnswered")
+    told(watch, "TollgateEnded")
+    told(watch, "TollgateGone")
+
+
+@pytest.mark.parametrize("wrong", [{"TG_DEST": "1212555&x"}, {"TG_GRANT_S": "0"}, {"TG_TRUNK": ""}, {"TG_CALL_ID": ""}])
+def test_what_the_gateway_should_never_say_dials_nobody(
+    stub: StubGateway, watch: ManagerLink, telephone: Telephone, wrong: dict[str, str]
+) -> None:
+    def handle(turn: Turn) -> None:
+        right = {"TG_CALL_ID": "wrong-1", "TG_DEST": "12125550100", "TG_TRUNK": "network", "TG_GRANT_S": "30"}
+        turn.set(**(right | wrong), TG_DECISION="dial")
+
+    stub.handlers["call"] = handle
+    telephone.call(DNIS)
+    assert told(watch, "TollgateGone")["Cause"] == "41"
+
+
+def test_no_decision_is_no_call(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    stub.handlers["call"] = lambda turn: turn.set(TG_CALL_ID="undecided")
+    telephone.call(DNIS)
+    gone = told(watch, "TollgateGone")
+    assert (gone["Call"], gone["Cause"], gone["Dialstatus"]) == ("undecided", "41", "")
+
+
+def test_gateway_is_not_there(lab: Lab, watch: ManagerLink, telephone: Telephone) -> None:
+    telephone.call(DNIS)
+    gone = told(watch, "TollgateGone")
+    # the apology was early media: the channel never was up, so the line is charged nothing
+    assert (gone["Cause"], gone["ChannelStateDesc"]) == ("41", "Ring")
+
+
+def test_gateway_freezes_before_the_call(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    frozen = []
+    stub.handlers["call"] = lambda turn: frozen.append(turn.stream.read())
+    telephone.call(DNIS)
+    stub.turn("call")
+    at = time.monotonic()
+    assert told(watch, "TollgateGone")["Cause"] == "41"
+    assert time.monotonic() - at > 10
+
+
+def test_gateway_dies_during_the_call(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
+    stub.handlers["call"] = dial("dies-1", "12125550100", grant_s="1.5")
+    telephone.call(DNIS)
+    told(watch, "TollgateAnswered")
+    stub.die()
+    ended = told(watch, "TollgateEnded")
+    assert 1.5 <= lasted_s(ended) < 1.6
+    assert told(watch, "TollgateGone")["Cause"] == "16"
+    record = watch.listed("DBGet", {"Family": "tollgate", "Key": "dies-1"})
+    assert record[0]["Val"] == f"{ended['Answered']}|{ended['Ended']}|{ended['Cause']}"
+
+
+def test_warning_is_heard_by_the_caller_alone(
+    lab: Lab, stub: StubGateway, watch: ManagerLink, telephone: Telephone
+) -> None:
+    stub.handlers["call"] = dial("warn-1", "12125550119", grant_s="6", TG_WARN_EVERY_S="1")
+    telephone.call(DNIS, record=True)
+    answered = told(watch, "TollgateAnswered")
+    fields = {"Channel": answered["Linkedid"], "Variable": "TG_WARN", "Value": "tollgate/goodbye"}
+    assert watch.ask("Setvar", fields)["Response"] == "Success"
+    told(watch, "TollgateEnded")
+    telephone.wait_ended()
+    wait_for(telephone.heard().exists, "the caller's recording")
+    heard = loudness(telephone.heard())
+    tone = heard[-2]
+    assert sum(second > tone * 1.01 for second in heard) in {1, 2}, heard
+    callee = next((lab.network.outside / "spool/monitor").glob("callee-12125550100.wav"))
+    assert max(loudness(callee)) == 0.0
+
+
+def test_gateways_login_sees_only_what_it_needs(lab: Lab, watch: ManagerLink, telephone: Telephone) -> None:
+    """Nothing of a whole call but the dialplan's events: no digits, no channel variables."""
+    telephone.call(DNIS)
+    told(watch, "TollgateGone")
+    refused: tuple[tuple[str, dict[str, str]], ...] = (
+        ("Command", {"Command": "core show version"}),
+        ("Originate", {"Channel": "Local/s@tollgate-say", "Application": "Echo"}),
+        ("DBPut", {"Family": "tollgate", "Key": "x", "Val": "1"}),
+        ("ModuleLoad", {"LoadType": "load", "Module": "app_system.so"}),
+    )
+    for action, fields in refused:
+        assert watch.ask(action, fields)["Response"] == "Error", action
+
+
+def test_dialplan_says_its_version(watch: ManagerLink) -> None:
+    rows = watch.listed("ShowDialPlan", {"Context": "tollgate-version"})
+    assert [row["Extension"] for row in rows] == [DIALPLAN_VERSION]
+
+
+def test_stamps_agree_with_the_callees_clock(lab: Lab, stub: StubGateway, watch: ManagerLink, tmp_path: Path) -> None:
+    """The end is stamped before the BYE leaves, the answer after the 200 came: never longer than the callee saw."""
+    stub.handlers["call"] = dial("clock-1", "12125550100", trunk="callee", grant_s="2")
+    with (
+        sipp.callee(tmp_path / "callee", lab.ports.callee_sip) as callee,
+        sipp.caller(tmp_path / "caller", lab.ports.gateway_sip, DNIS) as caller,
+    ):
+        trace = callee.finish()
+        caller.finish()
+    answered_s = next(one.at_s for one in trace if one.sent and one.first_line.startswith("SIP/2.0 200"))
+    bye_s = next(one.at_s for one in trace if one.first_line.startswith("BYE"))
+    told(watch, "TollgateAnswered")
+    ended = told(watch, "TollgateEnded")
+    assert answered_s < float(ended["Answered"]) < answered_s + 0.05
+    assert bye_s - 0.05 < float(ended["Ended"]) < bye_s
+
+
+def test_keyed_digits_arrive(lab: Lab, stub: StubGateway, tmp_path: Path) -> None:
+    keyed: Queue[str] = Queue()
+
+    def ask(turn: Turn) -> None:
+        turn.ask("ANSWER")
+        keyed.put(turn.ask('GET DATA "tollgate/terms-of-service" 5000 8'))
+        turn.set(TG_DECISION="bye")
+
+    stub.handlers["call"] = ask
+    with sipp.caller(tmp_path, lab.ports.gateway_sip, DNIS, script=[300, "19", 500, "*0#"]) as caller:
+        assert keyed.get(timeout=20) == "200 result=19*0"
+        caller.finish()
