@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
 from billing.calls.call import (
@@ -86,9 +86,9 @@ _OVERDUE = Prepared(
     )
     .order_by(charging_session.c.valid_until_at)
 )
-# SQLite's construct compiles to what PostgreSQL reads as well.
+# PostgreSQL's construct compiles to what SQLite reads as well.
 _ADD_CALL = Prepared(
-    sqlite.insert(call).on_conflict_do_nothing(),
+    postgresql.insert(call).on_conflict_do_nothing(),
     (
         "id",
         "switch",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
 from billing.accounts.tables import account
@@ -55,12 +55,12 @@ _LEDGER_ACCOUNT = Prepared(
         ledger_account.c.currency == sa.bindparam("currency"),
     )
 )
-# SQLite's construct compiles to what PostgreSQL reads as well.
+# PostgreSQL's construct compiles to what SQLite reads as well.
 _ADD_LEDGER_ACCOUNT = Prepared(
-    sqlite.insert(ledger_account).on_conflict_do_nothing(), ("kind", "owner", "account_id", "currency")
+    postgresql.insert(ledger_account).on_conflict_do_nothing(), ("kind", "owner", "account_id", "currency")
 )
 _ADD_TRANSFER = Prepared(
-    sqlite.insert(transfer).on_conflict_do_nothing().returning(transfer.c.id),
+    postgresql.insert(transfer).on_conflict_do_nothing().returning(transfer.c.id),
     ("key", "kind", "currency", "at", "made_by", "note"),
 )
 _ADD_POSTING = Prepared(
