@@ -46,6 +46,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the record.")]
 
 console = Console(stderr=True)
+_engines: "list[Engine]" = []
 
 
 class CommandError(Exception):
@@ -118,7 +119,13 @@ def open_any_engine(found: "Settings") -> "Engine":
     path = database.sqlite_file(found.database.url)
     if path is not None and not path.exists():
         raise schema.SchemaError(f"there is no database at {path}: run `tollgate db upgrade`")
-    return database.create_engine(found.database.url, busy_timeout_s=found.database.busy_timeout_s)
+    return keep_until_end(database.create_engine(found.database.url, busy_timeout_s=found.database.busy_timeout_s))
+
+
+def keep_until_end(engine: "Engine") -> "Engine":
+    """The engine, whose connections are closed when the command has ended."""
+    _engines.append(engine)
+    return engine
 
 
 def money_document(micros: int, currency: str) -> dict[str, str]:
@@ -217,6 +224,9 @@ def run(arguments: Sequence[str], app: typer.Typer | None = None) -> int:
         if code is None:
             raise
         return code
+    finally:
+        while _engines:
+            _engines.pop().dispose()
     return result if isinstance(result, int) else ExitCode.OK
 
 
@@ -247,3 +257,7 @@ def _explain(error: Exception) -> int | None:
 def _fail(message: str, code: ExitCode) -> int:
     console.print(f"tollgate: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
     return code
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ from runtime.command import (
     CommandError,
     DryRun,
     ExitCode,
+    keep_until_end,
     open_any_engine,
     open_settings,
     print_document,
@@ -37,10 +38,10 @@ def upgrade(
     is_new = path is not None and not path.exists()
     if path is not None and not dry_run:
         path.parent.mkdir(parents=True, exist_ok=True)
+    url = found.database.url
     if dry_run and is_new:
-        engine = database.create_engine("sqlite:///:memory:")
-    else:
-        engine = database.create_engine(found.database.url, busy_timeout_s=found.database.busy_timeout_s)
+        url = "sqlite:///:memory:"
+    engine = keep_until_end(database.create_engine(url, busy_timeout_s=found.database.busy_timeout_s))
     before = schema.current_revision(engine)
     with database.transaction(database.rehearsing(engine) if dry_run else engine) as connection:
         schema.upgrade(connection, revision)

@@ -76,6 +76,7 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
             connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
             pool_size=pool_size,
             max_overflow=pool_size,
+            poolclass=sa.pool.QueuePool,
             hide_parameters=True,
         )
         sa.event.listen(engine, "connect", _set_up_sqlite)

@@ -51,6 +51,9 @@ def set_up_logs(level: str, style: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    if level.upper() != "DEBUG":
+        for chatty in ("alembic", "panoramisk"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def get_logger(room: str) -> Any:

@@ -1,0 +1,47 @@
+"""Logs: one JSON object a line, and never a secret."""
+
+import io
+from contextlib import redirect_stderr
+
+import orjson
+import pytest
+import structlog
+
+from runtime import logs
+
+
+@pytest.fixture(autouse=True)
+def reset() -> object:
+    """Logging as it was before."""
+    yield None
+    structlog.reset_defaults()
+
+
+def _logged(**event: object) -> dict[str, object]:
+    stream = io.StringIO()
+    with redirect_stderr(stream):
+        logs.set_up_logs("info", "json")
+        logs.get_logger("test").info("happened", **event)
+    found: dict[str, object] = orjson.loads(stream.getvalue())
+    return found
+
+
+@pytest.mark.parametrize("key", sorted(logs.SECRET_KEYS))
+def test_secrets_are_masked_by_name(key: str) -> None:
+    assert _logged(**{key: "1234"})[key] == "***"
+
+
+@pytest.mark.parametrize("text", ["keyed 12345678 wrong", "ssn 123456789"])
+def test_long_digits_are_masked_anywhere(text: str) -> None:
+    assert not any(mark.isdigit() for mark in str(_logged(note=text)["note"]))
+
+
+def test_a_line_names_room_level_and_time() -> None:
+    line = _logged(call="0195a1b2c3d4")
+    assert (line["room"], line["level"], line["event"], line["call"]) == ("test", "info", "happened", "0195a1b2c3d4")
+    assert str(line["timestamp"]).endswith("Z")
+
+
+@pytest.mark.parametrize(("number", "shown"), [("+12125550100", "+1212555xxxx"), ("911", "xxxx"), ("", "xxxx")])
+def test_numbers_lose_their_end(number: str, shown: str) -> None:
+    assert logs.mask_number(number) == shown
