@@ -55,6 +55,8 @@ GATEWAY_MODULES = (
     "func_timeout",
     "func_uri",
     "func_global",
+    "func_module",
+    "func_pjsip_endpoint",
     "func_export",
     "app_originate",
     "func_hangupcause",

@@ -104,6 +104,8 @@ class StubGateway:
                 key, _, value = line.partition(": ")
                 assert key not in environment
                 environment[key] = value
+            if not environment:  # somebody only looked whether the port answers
+                return
             arguments = [environment.get(f"agi_arg_{index}", "") for index in range(1, 20)]
             while arguments and not arguments[-1]:
                 arguments.pop()

@@ -1,0 +1,86 @@
+"""The real gateway process, as a user starts it: started, killed, frozen, and its log read."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.live.polling import wait_for
+
+
+class GatewayProcess:
+    """`tollgate gateway run` with settings from the environment; its log goes to a file."""
+
+    def __init__(self, environment: Mapping[str, str], log_file: Path) -> None:
+        self._environment = {**os.environ, **environment}
+        self.log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready and has its switch."""
+        begun = len(self.log_lines("switch-up"))
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).parent / "tollgate", "gateway", "run"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_for(lambda: len(self.log_lines("switch-up")) > begun, "the gateway has its switch", 20.0)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._signal(signal.SIGKILL)
+        self._wait()
+
+    def stop(self) -> int:
+        """Ask it to end, and give its exit code; nothing when it does not run."""
+        if self._process is None:
+            return 0
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGTERM)
+        return self._wait()
+
+    def freeze(self) -> None:
+        """Let it stand still."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of processor it has used."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def log_lines(self, event: str | None = None) -> list[dict[str, Any]]:
+        """What it logged, all or of one event."""
+        if not self.log_file.exists():
+            return []
+        rows = []
+        for line in self.log_file.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        return [row for row in rows if event is None or row.get("event") == event]
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _wait(self) -> int:
+        if self._process is None:
+            return 0
+        code = self._process.wait(40)
+        self._process = None
+        return code

@@ -1,0 +1,80 @@
+"""A real call on a real Asterisk, from ring to bill."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dialplan.lab.lab import Lab
+from tests.ivr.town import ANN, CALLING, CHECKED, SSN, STRANGER
+from tests.live.house import House, open_house
+from tests.live.polling import wait_for
+from tests.live.telephone import Telephone
+
+pytestmark = pytest.mark.live
+
+TALKS = "01133142685300"
+BUSY = "01133142685311"
+HANGS_UP_AFTER_3_S = "01133142685323"
+
+
+@pytest.fixture
+def house(lab: Lab, sqlite_url: str, tmp_path: Path) -> Iterator[House]:
+    with open_house(lab, sqlite_url, tmp_path) as opened:
+        yield opened
+
+
+def dial(telephone: Telephone, digits: str) -> None:
+    telephone.press(f"{digits}#")
+
+
+def test_called_party_hangs_up(house: House, telephone: Telephone) -> None:
+    ann = house.town.account("ann", 5_000_000, line=ANN)
+    telephone.call(CALLING, ANN)
+    telephone.wait_answered()
+    dial(telephone, HANGS_UP_AFTER_3_S)
+    cdr = house.wait_cdrs(1, 30.0)[0]
+    assert (cdr.disposition, cdr.destination, cdr.account_id) == ("answered", "+33142685323", ann.id)
+    assert 3_000 <= cdr.used_ms < 3_200
+    assert cdr.charged_micros == -(-cdr.used_ms // 1000) * 1_000_000 // 60 + 1
+    assert house.wait_free(ann) == 5_000_000 - cdr.charged_micros
+    telephone.wait_ended()
+
+
+def test_cut_at_zero(house: House, telephone: Telephone) -> None:
+    ann = house.town.account("ann", 100_000, line=ANN)
+    telephone.call(CALLING, ANN)
+    telephone.wait_answered()
+    dial(telephone, TALKS)
+    cdr = house.wait_cdrs(1, 40.0)[0]
+    assert cdr.disposition == "balance-used-up"
+    assert 6_000 <= cdr.used_ms < 7_000
+    assert house.wait_free(ann) == 0
+    telephone.wait_ended()
+
+
+def test_busy_is_told_and_not_charged(house: House, telephone: Telephone) -> None:
+    ann = house.town.account("ann", 5_000_000, line=ANN)
+    telephone.call(CALLING, ANN)
+    telephone.wait_answered()
+    dial(telephone, BUSY)
+    cdr = house.wait_cdrs(1, 30.0)[0]
+    assert (cdr.disposition, cdr.hangup_cause, cdr.charged_micros) == ("busy", 17, 0)
+    assert house.wait_free(ann) == 5_000_000
+    telephone.wait_ended()
+
+
+def test_age_and_pin_by_keypad(house: House, telephone: Telephone) -> None:
+    ann = house.town.account("ann", 5_000_000)
+    pin = house.town.pin(ann)
+    house.town.listing(STRANGER)
+    house.town.identity(STRANGER)
+    telephone.call(CHECKED, STRANGER)
+    telephone.wait_answered()
+    telephone.press(pin)
+    wait_for(lambda: bool(house.gateway.log_lines()), "the gateway works")
+    telephone.press("#")
+    telephone.press(SSN)
+    telephone.press(f"{HANGS_UP_AFTER_3_S}#")
+    cdr = house.wait_cdrs(1, 40.0)[0]
+    assert cdr.disposition == "answered", house.explain(cdr.call_id)
