@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ani.numbers import Ani
 from billing.calls.call import CallEvent
 from billing.charging.session import ChargeRefusal
-
-from ani.numbers import Ani
 from ivr.back_office import Authorised, BackOffice, Offer, Payer
 from ivr.caller import Caller
 from ivr.dialogue import questions
@@ -66,6 +65,7 @@ class CallStory:
         self._ring = ring
         self.events: list[CallEvent] = []
         self.step = "arrival"
+        self._lead: tuple[str, ...] = ()
 
     async def tell(self) -> Decision:
         """From the ring to the decision; raises the channel's fault when the caller is gone."""
@@ -106,12 +106,11 @@ class CallStory:
     async def _identify(self, plan: Plan) -> Payer | StrEnum:
         """The account that pays: by the line alone, by access code, or by PIN (ACC-3, PIN-1)."""
         self.step = "identification"
-        lead = (SOUND_FOLDER + plan.profile.preamble_prompt,)
+        self._lead = (SOUND_FOLDER + plan.profile.preamble_prompt,)
         if plan.by is Identification.LINE and plan.account is not None:
-            await self._say(lead)
             return await self._office.payer(plan.account.account_id)
         question = questions.ACCESS_CODE if plan.by is Identification.ACCESS_CODE else questions.PIN
-        entry = self._entry(question, lead)
+        entry = self._entry(question)
         while not entry.exhausted:
             entry, digits = entry.hear(await self._ask(entry))
             if digits is None:
@@ -164,13 +163,15 @@ class CallStory:
         self._note("pin", "issued")
         said = spoken.say_digits(pin)
         intro, again = (SOUND_FOLDER + "your-pin-is",), (SOUND_FOLDER + "write-it-down",)
-        await self._caller.say((*intro, *said, *again, *said))
+        lead, self._lead = self._lead, ()
+        await self._caller.say((*lead, *intro, *said, *again, *said))
 
     async def _agree_on_destination(self, plan: Plan, payer: Payer) -> Authorised | StrEnum:
         """Ask for a number until one can be reached and paid for, say what it costs, and hold the money (CALL-5, 6)."""
         self.step = "destination"
         balance = spoken.say_money(payer.available_micros, payer.currency)
-        entry = self._entry(questions.DESTINATION, (SOUND_FOLDER + "your-balance-is", *balance))
+        self._lead = (*self._lead, SOUND_FOLDER + "your-balance-is", *balance)
+        entry = self._entry(questions.DESTINATION)
         refusal: StrEnum = CallRefusal.TOO_MANY_ATTEMPTS
         while not entry.exhausted:
             entry, digits = entry.hear(await self._ask(entry))
@@ -205,7 +206,9 @@ class CallStory:
         await self._say((SOUND_FOLDER + outcome.prompt, SOUND_FOLDER + "goodbye"))
         return Bye(outcome.cause, str(refusal))
 
-    def _entry(self, question: Question, lead: tuple[str, ...] = ()) -> Entry:
+    def _entry(self, question: Question) -> Entry:
+        """A question, led by what is still to be said: so a key pressed during that is kept as the first digit."""
+        lead, self._lead = self._lead, ()
         return Entry(question, self._rules.entry_attempts, self._rules.digit_timeout_ms, lead)
 
     async def _ask(self, entry: Entry) -> Keyed:

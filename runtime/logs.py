@@ -9,6 +9,9 @@ from typing import Any
 import orjson
 import structlog
 
+PLAIN_KEYS = frozenset({"call", "dnis", "uniqueid", "timestamp"})
+"""Identifiers that may be long runs of digits and are nobody's secret."""
+
 SECRET_KEYS = frozenset({"pin", "ssn", "code", "access_code", "digits", "keyed", "secret", "token", "password", "card"})
 _LONG_DIGITS = re.compile(r"(?<![0-9a-fA-F.+-])\d{8,}(?![0-9a-fA-F.])")
 
@@ -25,7 +28,7 @@ def _mask(logger: object, name: str, event: MutableMapping[str, Any]) -> Mutable
     for key, value in event.items():
         if key in SECRET_KEYS:
             event[key] = "***"
-        elif isinstance(value, str) and key != "call":
+        elif isinstance(value, str) and key not in PLAIN_KEYS:
             event[key] = _LONG_DIGITS.sub("***", value)
     return event
 

@@ -26,6 +26,17 @@ _START_LIMIT_S = 60.0
 _counter = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--proof` runs the promises at their full counts, as `make proof` does."""
+    parser.addoption("--proof", action="store_true", help="run every promise at its full count")
+
+
+@pytest.fixture
+def times(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How often to do something: the small count, or with --proof the full one."""
+    return lambda small, full: full if request.config.getoption("--proof") else small
+
+
 @pytest.fixture
 def clock() -> SettableClock:
     """A clock that stands still until it is set."""

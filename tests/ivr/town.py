@@ -90,7 +90,7 @@ def build_town(engine: Engine, clock: Clock, pepper: Pepper, folder: Path) -> To
     """The town: calls to +1 and +33 cost 1.00 a minute by the second, +1900 is blocked, +44 has no price."""
     operator = operator_service.create_operator(engine, code="town", name="Town", currency="USD", home_country="US")
     rates = [rate("1", ONE_PER_MINUTE), rate("33", ONE_PER_MINUTE), rate("1900", 0, blocked=True)]
-    wanted = TariffImport(operator.id, "retail", "USD", clock.now(), "test")
+    wanted = TariffImport(operator.id, "retail", "USD", None, "test")
     tariff_service.import_tariff(engine, clock, wanted, rates)
     for dnis, name, terms in (
         (CALLING, "calling", ProfileTerms()),

@@ -47,6 +47,10 @@ class Telephone:
         """Return when the gateway has answered."""
         wait_for(lambda: self._state() == "6", "the gateway answers", timeout_s)
 
+    def listen(self, seconds: float) -> None:
+        """Wait as a person does who listens before he keys."""
+        time.sleep(seconds)
+
     def press(self, digits: str, gap_s: float = 0.08) -> None:
         """Key digits as a hand does, 0.1 s each."""
         for digit in digits:
