@@ -17,6 +17,18 @@ from tests.live.telephone import Telephone
 DIALOGUE_LIMIT_S = 12
 
 
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this directory are live, and run one after another on one worker: they share one lab."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.live)
+            item.add_marker(pytest.mark.xdist_group("live"))
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Both switches, up. `lab.environment()` is what a gateway process needs to serve them."""

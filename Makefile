@@ -1,0 +1,52 @@
+# `make` alone says what there is. On a fresh Debian 12, as root, each target installs what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON := .venv/bin/python
+# Tests that measure run alone (`make bench`); two workers, because a live call wants its share of the machine.
+WORKERS ?= 2
+
+.PHONY: help install check test proof bench demo up simulate constraints clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+install:  ## everything that is missing here: Python packages, Asterisk, voices
+	@docker/install.sh run
+
+check: install  ## style, types, import rules
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+test:  ## all tests: units, both databases, and calls through a real Asterisk
+	@docker/install.sh test
+	@$(PYTHON) -m pytest -m "not load" -n $(WORKERS) --dist loadgroup $(T)
+
+proof:  ## the calls of the acceptance list alone, against a real Asterisk, one line each
+	@docker/install.sh test
+	@$(PYTHON) -m pytest -m live -v tests/live
+
+bench:  ## measurements: run alone on an idle machine
+	@docker/install.sh test
+	@$(PYTHON) -m pytest -m load -v -s tests
+
+demo: install  ## a gateway, a telephone network and a prepaid call you can watch
+	@$(PYTHON) -m dialplan.lab demo
+
+up: install  ## the gateway and a telephone network; register a softphone and call
+	@$(PYTHON) -m dialplan.lab up
+
+simulate:  ## seeded simulation with kills, duplicates and delays
+	@docker/install.sh test
+	@$(PYTHON) -m pytest -m "not live and not load" -v -s tests/simulation
+
+constraints:  ## pin what is installed now
+	@{ printf '%s\n' '# What was tested together; `make install` takes exactly these. Renewed by `make constraints`.'; \
+	   $(PYTHON) -m pip freeze --exclude-editable --exclude tollgate | grep -v '@ '; } > docker/constraints.txt
+
+clean:  ## what can be made again; not the database, not Asterisk
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/stamps var/lab sounds/en build dist
+	find . -name __pycache__ -not -path './.venv/*' -not -path './var/*' -prune -exec rm -rf {} +
