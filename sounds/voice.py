@@ -62,7 +62,7 @@ def speak(voice: Voice, text: str, target: Path) -> None:
 def _run(command: Sequence[str]) -> None:
     try:
         # The program is a full path found on PATH and no shell reads the text.
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_RUN_S, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_RUN_S, check=False)  # noqa: S603  (fixed programs, no shell)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise VoiceError(f"{Path(command[0]).name}: {error}") from error
     if done.returncode != 0:

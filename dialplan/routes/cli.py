@@ -76,6 +76,7 @@ def remove(
     ] = None,
     *,
     dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Remove a route, or all routes of a prefix. Exit code 3: there was none.
 
@@ -89,7 +90,10 @@ def remove(
     except RouteFieldError as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
     removed = service.remove_routes(command.open_engine(command.open_settings(), dry_run=dry_run), digits, trunk)
-    command.print_done(f"routes removed: {removed}")
+    if as_json:
+        command.print_document({"prefix": prefix, "trunk": trunk, "removed": removed, "dry_run": dry_run})
+    else:
+        command.print_done(f"routes removed: {removed}")
     return ExitCode.OK
 
 
