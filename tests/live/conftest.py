@@ -9,9 +9,9 @@ import pytest
 from dialplan.asterisk.manager_link import ManagerLink
 from dialplan.lab.instance import Login
 from dialplan.lab.lab import Lab
+from dialplan.lab.telephone import Telephone
 from runtime.settings import CallSettings, Settings
 from tests.live.stub_gateway import StubGateway
-from tests.live.telephone import Telephone
 
 # Short enough that a test can wait for the apology of a frozen gateway.
 DIALOGUE_LIMIT_S = 12

@@ -11,11 +11,11 @@ from billing.calls import service as call_service
 from billing.calls import store as call_store
 from billing.calls.call import Cdr
 from dialplan.lab.lab import Lab
+from dialplan.lab.polling import wait_for
 from runtime import database, keys
 from runtime.clock import SystemClock
 from tests.ivr.town import Town, build_town
 from tests.live.gateway_process import GatewayProcess
-from tests.live.polling import wait_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.live.polling import wait_for
+from dialplan.lab.polling import wait_for
 
 _HEAD = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="{name}">\n'
 _SDP = """v=0

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from dialplan.lab.lab import Lab
+from dialplan.lab.telephone import Telephone
 from tests.ivr.town import ANN, CALLING, CHECKED, SSN, STRANGER
 from tests.live.house import House, open_house
-from tests.live.telephone import Telephone
 
 pytestmark = pytest.mark.live
 

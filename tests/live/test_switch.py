@@ -9,10 +9,11 @@ import pytest
 from dialplan.asterisk.configuration import DIALPLAN_VERSION
 from dialplan.asterisk.manager_link import ManagerLink, Message
 from dialplan.lab.lab import Lab
+from dialplan.lab.polling import wait_for
+from dialplan.lab.telephone import Telephone
 from tests.live import sipp
-from tests.live.polling import wait_for
+from tests.live.recording import loudness
 from tests.live.stub_gateway import StubGateway, Turn, bye, dial
-from tests.live.telephone import Telephone, loudness
 
 pytestmark = pytest.mark.live
 

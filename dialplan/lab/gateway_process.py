@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.live.polling import wait_for
+from dialplan.lab.polling import wait_for
+
+
+class GatewayEndedError(Exception):
+    """The gateway does not run, or no longer; the message ends with its last log lines."""
 
 
 class GatewayProcess:

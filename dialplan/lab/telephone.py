@@ -1,15 +1,13 @@
 """A telephone in the network: it dials, keys digits one by one (RFC 4733), listens, and is put on hook."""
 
-import array
 import itertools
-import math
+import os
 import time
-import wave
 from pathlib import Path
 
-from dialplan.asterisk.manager_link import ManagerLink, ManagerLinkError
+from dialplan.asterisk.manager_link import ManagerLink, ManagerLinkError, Message
 from dialplan.lab.instance import Instance
-from tests.live.polling import wait_for
+from dialplan.lab.polling import wait_for
 
 _counter = itertools.count(1)
 
@@ -25,7 +23,7 @@ class Telephone:
 
     def call(self, number: str, line: str = "+12125550100", *, record: bool = False) -> None:
         """Dial from a line (what the network says the caller's number is); with `record` keep what is heard."""
-        self._channel = f"telephone-{next(_counter)}"
+        self._channel = f"telephone-{os.getpid()}-{next(_counter)}"
         self._record = f"{self._network.base}/spool/{self._channel}" if record else ""
         answer = self._link.ask(
             "Originate",
@@ -41,7 +39,7 @@ class Telephone:
                 "Variable": f"CALLER_RECORD={self._record}",
             },
         )
-        assert answer["Response"] == "Success", answer
+        _must(answer)
 
     def wait_answered(self, timeout_s: float = 10.0) -> None:
         """Return when the gateway has answered."""
@@ -56,7 +54,7 @@ class Telephone:
         for digit in digits:
             fields = {"Channel": self._channel, "Digit": digit, "Duration": "100"}
             answer = self._link.ask("PlayDTMF", fields)
-            assert answer["Response"] == "Success", answer
+            _must(answer)
             time.sleep(0.1 + gap_s)
 
     def is_up(self) -> bool:
@@ -87,10 +85,6 @@ class Telephone:
         return rows[0].get("ChannelState", "") if rows else ""
 
 
-def loudness(recording: Path) -> list[float]:
-    """Root mean square of each second, 1.0 the loudest there is."""
-    with wave.open(str(recording)) as file:
-        rate = file.getframerate()
-        samples = array.array("h", file.readframes(file.getnframes()))
-    seconds = [samples[start : start + rate] for start in range(0, len(samples), rate)]
-    return [math.sqrt(sum(one * one for one in second) / len(second)) / 32768 for second in seconds]
+def _must(answer: Message) -> None:
+    if answer.get("Response") != "Success":
+        raise ManagerLinkError(f"the network refused: {answer.get('Message', '')}")

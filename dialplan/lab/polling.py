@@ -4,9 +4,14 @@ import time
 from collections.abc import Callable
 
 
+class NotSeenError(Exception):
+    """What was waited for did not come true in time."""
+
+
 def wait_for(look: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Return when `look` says so; AssertionError with `what` after the time is over."""
+    """Return when `look` says so; NotSeenError with `what` after the time is over."""
     deadline = time.monotonic() + timeout_s
     while not look():
-        assert time.monotonic() < deadline, f"not seen within {timeout_s} s: {what}"
+        if time.monotonic() >= deadline:
+            raise NotSeenError(f"not seen within {timeout_s} s: {what}")
         time.sleep(0.02)
