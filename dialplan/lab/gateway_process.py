@@ -14,7 +14,7 @@ from dialplan.lab.polling import wait_for
 
 
 class GatewayEndedError(Exception):
-    """The gateway does not run, or no longer; the message ends with its last log lines."""
+    """The gateway ended instead of starting; the message is the end of its log."""
 
 
 class GatewayProcess:
@@ -29,15 +29,20 @@ class GatewayProcess:
         """Start it and wait until it is ready and has its switch."""
         begun = len(self.log_lines("switch-up"))
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [Path(sys.executable).parent / "tollgate", "gateway", "run"],
+            # setpriv: should this process be killed, the kernel ends the gateway too
+            self._process = subprocess.Popen(  # noqa: S603 - fixed words
+                ["setpriv", "--pdeathsig", "KILL", str(Path(sys.executable).parent / "tollgate"), "gateway", "run"],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(lambda: len(self.log_lines("switch-up")) > begun, "the gateway has its switch", 20.0)
+        wait_for(lambda: self._is_ready(begun), "the gateway has its switch", 20.0)
+
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -63,8 +68,9 @@ class GatewayProcess:
     @property
     def cpu_s(self) -> float:
         """Seconds of processor it has used."""
-        assert self._process is not None
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        if self._process is None:
+            return 0.0
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def log_lines(self, event: str | None = None) -> list[dict[str, Any]]:
@@ -72,10 +78,15 @@ class GatewayProcess:
         if not self.log_file.exists():
             return []
         rows = []
-        for line in self.log_file.read_text().splitlines():
+        for line in self.log_file.read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(json.JSONDecodeError):
                 rows.append(json.loads(line))
         return [row for row in rows if event is None or row.get("event") == event]
+
+    def _is_ready(self, begun: int) -> bool:
+        if not self.is_up():
+            raise GatewayEndedError(self.log_file.read_text(encoding="utf-8")[-3000:])
+        return len(self.log_lines("switch-up")) > begun
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:

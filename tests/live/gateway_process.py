@@ -1,0 +1,3 @@
+"""Where the gateway process was first; it is the lab's now."""
+
+from dialplan.lab.gateway_process import GatewayProcess as GatewayProcess
