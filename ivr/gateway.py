@@ -77,7 +77,7 @@ class Gateway:
             self._log,
         )
         story = StoryRules(settings.call.entry_attempts, settings.call.digit_timeout_ms)
-        dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s, settings.call.warn_poll_s, warn_at_ms)
+        dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s)
         turns = Turns(shelf, self._live, self._settler, story, dial, self._log)
         self._server = AgiServer(
             settings.agi.host,

@@ -78,6 +78,7 @@ class Meters:
             if isinstance(step, Warn):
                 call.meter = meter.warned_at(step.threshold_ms)
                 await self._switch.play_warning(call.channel, spoken.say_time_left(step.remaining_ms // 1000))
+                self._log.info("warned", call=call.call_id, remaining_ms=step.remaining_ms)
             else:
                 await self._extend(call, meter, step)
         except (SQLAlchemyError, AmiFault) as fault:

@@ -17,7 +17,7 @@ from ivr.metering import Meter
 from ivr.reception import Ring
 from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE
 from ivr.settlement import Settler
-from ivr.switch_record import FAMILY, parse_record
+from ivr.switch_record import SwitchRecord, parse_record
 from runtime import ids
 
 PROMPT_OF_DIALSTATUS = {
@@ -38,8 +38,6 @@ class DialRules:
 
     switch: str
     ring_timeout_s: int
-    warn_poll_s: int
-    warn_at_ms: tuple[int, ...]
 
 
 class Turns:
@@ -116,21 +114,12 @@ class Turns:
             TG_RING_S=str(self._dial.ring_timeout_s),
             TG_GRANT_S=f"{dial.granted_ms / 1000:.3f}",
             TG_CALLER=dial.shown_number.removeprefix("+"),
-            TG_WARN_EVERY_S=str(self._warn_poll_s(call)),
             TG_DECISION="dial",
         )
 
-    def _warn_poll_s(self, call: LiveCall) -> int:
-        """How often the switch looks for a warning, at most; 0 on a call too short to be warned: a hook costs work."""
-        meter = call.meter
-        rules = self._dial
-        if meter is None or not any(at < meter.granted_ms or not meter.final for at in rules.warn_at_ms):
-            return 0
-        return max(1, min(rules.warn_poll_s, min(rules.warn_at_ms) // 5_000))
-
     async def after_dial(self, channel: Channel) -> None:
         """`/after-dial`: the next trunk, or what became of the call, told to a caller who is still there."""
-        call_id, dialstatus, cause_text = (*channel.args, "", "", "")[:3]
+        call_id, dialstatus, cause_text, record_text = (*channel.args, "", "", "", "")[:4]
         cause = int(cause_text) if cause_text.isascii() and cause_text.isdigit() else 0
         call = self._live.find(call_id, channel.uniqueid)
         if call is None:
@@ -138,7 +127,7 @@ class Turns:
             await self._say_goodbye(channel, "goodbye", NORMAL_CLEARING)
             return
         if dialstatus == "ANSWER":
-            await self._after_conversation(channel, call)
+            await self._after_conversation(channel, call, parse_record(record_text))
             return
         if dialstatus in TRY_NEXT_TRUNK and cause not in FINAL_CAUSES and call.trunks_left and call.meter:
             trunk, call.trunks_left = call.trunks_left[0], call.trunks_left[1:]
@@ -150,12 +139,9 @@ class Turns:
         await self._settler.settle_unanswered(call, prompt, cause or TEMPORARY_FAILURE, "after-dial")
         await self._say_goodbye(channel, prompt, cause or NORMAL_CLEARING)
 
-    async def _after_conversation(self, channel: Channel, call: LiveCall) -> None:
-        if not call.settled.is_set():
-            text = await channel.database_get(FAMILY, call.call_id)
-            record = parse_record(text) if text else None
-            if record is not None and record.ended_at is not None:
-                await self._settler.settle_answered(call, record, "after-dial")
+    async def _after_conversation(self, channel: Channel, call: LiveCall, record: SwitchRecord | None) -> None:
+        if record is not None and record.ended_at is not None:
+            await self._settler.settle_answered(call, record, "after-dial")
         await self._say_goodbye(channel, PROMPT_OF_END.get(call.disposition or "", "thank-you"), NORMAL_CLEARING)
 
     async def _say_goodbye(self, channel: Channel, prompt: str, cause: int) -> None:

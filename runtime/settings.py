@@ -92,7 +92,6 @@ class CallSettings(Section):
         default="US", pattern="^[A-Z]{2}$", description="country of numbers that do not name one (ISO 3166)"
     )
     warn_at_s: tuple[int, ...] = Field(default=(60,), description="the caller is warned with so much left")
-    warn_poll_s: int = Field(default=10, ge=1, description="how often the switch looks for a warning to speak")
 
 
 class ChargingSettings(Section):

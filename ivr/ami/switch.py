@@ -27,20 +27,9 @@ was run on Asterisk 22.10.1 (manager banner 11.0.0) with that user:
       so it must be set by the dialplan before Dial, and it polls TG_WARN of its channel. It ran at answer, then each
       period (2 s), never twice at once. EXPORT(${HOOK_CHANNEL},TG_WARN)= in the hook clears it, so one Setvar = one
       announcement.
-[run] **What a hook itself plays is heard by both parties** (it is ChanSpy with `B`; both recordings had it). Heard by
-      the caller alone, with no originate right over AMI:
-        [before Dial]     Set(TG_HOOK=${PERIODIC_HOOK(tollgate-warn,s,2)})
-        [tollgate-warn]   s,1,Set(W=${IMPORT(${HOOK_CHANNEL},TG_WARN)}) ; n,GotoIf($["${W}"=""]?end)
-                          n,Set(EXPORT(${HOOK_CHANNEL},TG_WARN)=)
-                          n,Originate(Local/s@tollgate-say/n,exten,tollgate-whisper,s,1,5,
-                              av(TG_WARN=${W}^TG_LISTENER=${HOOK_CHANNEL}))
-                          n(end),Hangup()
-        [tollgate-say]    s,1,Answer() ; n,Wait(0.2) ; n,Playback(${TG_WARN}) ; n,Hangup()
-        [tollgate-whisper] s,1,ChanSpy(${TG_LISTENER},quWES) ; n,Hangup()
-      It needs audio frames on the call (asterisk.md 6.4): a warning may be late or never come, the deadline does not
-      care.
-[run] A hook costs about 3 ms of switch CPU per second of each call (20 calls: 0.15 s/s with, 0.08 s/s without), whether
-      it runs each 2 s or each 5 s: without a hook the bridge is native_rtp. Set it only where a warning may be due.
+[run] **What a hook itself plays is heard by both parties** (it is ChanSpy with `B`), and it costs 3 ms of processor for
+      each second of each call. So one watch of the switch looks at global slots TG_WARN_0..9 each second and whispers
+      to the caller alone (`[tollgate-watch]` of the dialplan); Setvar sets a slot, no originate right is needed.
 [run] Status: `TimeToHangup` is the epoch second of the hang-up (0 = none), not a remainder; `Seconds` is the age.
       An unset variable asked for in Status comes as `(null)`.
 [run] A wrong secret is answered after 1 s ("Authentication failed"): a login wait must be longer.
@@ -57,9 +46,10 @@ from typing import Final, Protocol
 from ivr.ami.faults import ActionRefused
 from ivr.ami.protocol import Event, Response
 
-WARN_VARIABLE: Final = "TG_WARN"
+WARN_SLOTS: Final = 10
 _NO_CHANNEL: Final = "No such channel"
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
+_CHANNEL: Final = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_.@-]{1,120}(?:;[12])?")
 _SOUND: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")
 _DEADLINE_MAX_S: Final = 30 * 86_400.0
 
@@ -108,6 +98,7 @@ class Switch:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._next_slot = 0
 
     async def set_deadline(self, channel: str, seconds: float) -> Verdict:
         """End the channel (name or Uniqueid) that many seconds from now, replacing its deadline. Safe to repeat."""
@@ -165,14 +156,17 @@ class Switch:
         """Remove one line; a missing one is no error. Safe to repeat."""
         await self.set_variable(None, f"DB_DELETE({_word(family)}/{_word(key)})", "")
 
-    async def play_warning(self, channel: str, files: Sequence[str]) -> Verdict:
-        """Leave sound files for the channel's hook to whisper, once, in order; replaces one not yet taken.
+    async def play_warning(self, channel: str, files: Sequence[str]) -> None:
+        """Leave sound files for the switch to whisper to the channel (name), once, in order, within some two seconds.
 
-        DONE means noted, not heard.
+        Noted, not heard: of more than ten warnings in a second the oldest may be lost.
         """
         if not files or not all(_SOUND.match(file) for file in files):
             raise ValueError("a warning is one or more sound names")
-        return await self.set_variable(_one(channel), WARN_VARIABLE, "&".join(files))
+        if _CHANNEL.fullmatch(channel) is None:
+            raise ValueError("not the name of one channel")
+        slot, self._next_slot = self._next_slot, (self._next_slot + 1) % WARN_SLOTS
+        await self.set_variable(None, f"TG_WARN_{slot}", f"{channel}|{'&'.join(files)}")
 
     async def _order(self, action: Mapping[str, str]) -> Verdict:
         return _verdict(await self._link.call(action))

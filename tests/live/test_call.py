@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from dialplan.lab.lab import Lab
+from dialplan.lab.polling import wait_for
 from dialplan.lab.telephone import Telephone
 from tests.ivr.town import ANN, CALLING, CHECKED, SSN, STRANGER
 from tests.live.house import House, open_house
+from tests.live.recording import loudness
 
 pytestmark = pytest.mark.live
 
@@ -80,3 +82,19 @@ def test_age_and_pin_by_keypad(house: House, telephone: Telephone) -> None:
     telephone.press(f"{HANGS_UP_AFTER_3_S}#")
     cdr = house.wait_cdrs(1, 40.0)[0]
     assert cdr.disposition == "answered", house.explain(cdr.call_id)
+
+
+def test_the_payer_is_warned_of_the_end(lab: Lab, sqlite_url: str, tmp_path: Path, telephone: Telephone) -> None:
+    with open_house(lab, sqlite_url, tmp_path, CALL__WARN_AT_S="[5]") as house:
+        ann = house.town.account("ann", 200_000, line=ANN)
+        telephone.call(CALLING, ANN, record=True)
+        telephone.wait_answered()
+        dial(telephone, "01133142685317")
+        assert house.wait_cdrs(1, 40.0)[0].disposition == "balance-used-up"
+        assert house.wait_free(ann) == 0
+        telephone.wait_ended()
+        wait_for(telephone.heard().exists, "the recording")
+        assert len(house.gateway.log_lines("warned")) == 1
+        heard = loudness(telephone.heard())
+        # the far end is an echo of silence: what is heard in the last seconds of the talk is the whisper
+        assert max(heard[-9:-3]) > 0.01, heard

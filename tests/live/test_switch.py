@@ -184,10 +184,11 @@ def test_gateway_dies_during_the_call(stub: StubGateway, watch: ManagerLink, tel
 def test_warning_is_heard_by_the_caller_alone(
     lab: Lab, stub: StubGateway, watch: ManagerLink, telephone: Telephone
 ) -> None:
-    stub.handlers["call"] = dial("warn-1", "12125550119", grant_s="6", TG_WARN_EVERY_S="1")
+    stub.handlers["call"] = dial("warn-1", "12125550119", grant_s="6")
     telephone.call(DNIS, record=True)
     answered = told(watch, "TollgateAnswered")
-    fields = {"Channel": answered["Linkedid"], "Variable": "TG_WARN", "Value": "tollgate/goodbye"}
+    channel = watch.listed("Status", {"Channel": answered["Linkedid"]})[0]["Channel"]
+    fields = {"Variable": "TG_WARN_3", "Value": f"{channel}|tollgate/goodbye"}
     assert watch.ask("Setvar", fields)["Response"] == "Success"
     told(watch, "TollgateEnded")
     telephone.wait_ended()

@@ -54,14 +54,16 @@ async def test_orders_on_the_wire(link: Link, switch: Switch) -> None:
     assert await switch.hang_up("1795.1", 16) is Verdict.DONE
     assert await switch.set_variable("PJSIP/a-1", "X", "v") is Verdict.DONE
     assert await switch.set_variable(None, "G", "v") is Verdict.DONE
-    assert await switch.play_warning("PJSIP/a-1", ["tollgate/one-minute", "beep"]) is Verdict.DONE
+    await switch.play_warning("PJSIP/a-1", ["tollgate/one-minute", "beep"])
+    await switch.play_warning("PJSIP/a-2", ["beep"])
     await switch.delete_record("tollgate", "1795.1")
     assert link.sent == [
         {"Action": "AbsoluteTimeout", "Channel": "PJSIP/a-1", "Timeout": "2.750"},
         {"Action": "Hangup", "Channel": "1795.1", "Cause": "16"},
         {"Action": "Setvar", "Channel": "PJSIP/a-1", "Variable": "X", "Value": "v"},
         {"Action": "Setvar", "Variable": "G", "Value": "v"},
-        {"Action": "Setvar", "Channel": "PJSIP/a-1", "Variable": "TG_WARN", "Value": "tollgate/one-minute&beep"},
+        {"Action": "Setvar", "Variable": "TG_WARN_0", "Value": "PJSIP/a-1|tollgate/one-minute&beep"},
+        {"Action": "Setvar", "Variable": "TG_WARN_1", "Value": "PJSIP/a-2|beep"},
         {"Action": "Setvar", "Variable": "DB_DELETE(tollgate/1795.1)", "Value": ""},
     ]
 
@@ -70,7 +72,6 @@ async def test_a_channel_that_is_gone_is_a_value(link: Link, switch: Switch) -> 
     link.refuse("No such channel")
     assert await switch.set_deadline("x", 1) is Verdict.NO_SUCH_CHANNEL
     assert await switch.hang_up("x", 16) is Verdict.NO_SUCH_CHANNEL
-    assert await switch.play_warning("x", ["beep"]) is Verdict.NO_SUCH_CHANNEL
     assert await switch.get_variable("x", "A") is None
     assert await switch.channel("x") is None
 
@@ -105,7 +106,7 @@ async def test_arguments_that_cannot_be_meant(link: Link, switch: Switch) -> Non
             await switch.hang_up("x", cause)
     for files in ([], [""], ["a&b"], ["/etc/passwd"], ["../x"], ["a b"], ["a,b"], ["a", "${X}"], ["a^b"], ["a)"]):
         with pytest.raises(ValueError, match="sound"):
-            await switch.play_warning("x", files)
+            await switch.play_warning("PJSIP/x-1", files)
     for key in ("", "a/b", "a)", "a,b", "a b", "a\n"):
         with pytest.raises(ValueError, match="word"):
             await switch.delete_record("tollgate", key)
@@ -154,3 +155,10 @@ async def test_the_switch_s_database(link: Link, switch: Switch) -> None:
     assert await switch.records("tollgate") == {"a": "1", "sub/b": "1"}
     link.refuse("Database entry not found")
     assert await switch.read_record("tollgate", "k") is None
+
+
+@pytest.mark.parametrize("channel", ["x", "PJSIP/a|b/c", "PJSIP/a&b", "PJSIP/a,b", "PJSIP/${X}", "PJSIP/a^b"])
+async def test_a_warning_is_for_one_channel(link: Link, switch: Switch, channel: str) -> None:
+    with pytest.raises(ValueError, match="one channel"):
+        await switch.play_warning(channel, ["beep"])
+    assert link.sent == []

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.dialogue import questions
-from ivr.dialogue.entry import Entry, Keyed
+from ivr.dialogue.entry import Entry, Keyed, Question
 
 
-def fresh(question: questions.Question = questions.PIN) -> Entry:
+def fresh(question: Question = questions.PIN) -> Entry:
     return Entry(question, 3, 5000, ("tollgate/welcome",))
 
 
