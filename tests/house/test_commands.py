@@ -1,5 +1,7 @@
 """Rules of the command line: every command shows how it is used, speaks JSON, rehearses, and starts quickly."""
 
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ import pytest
 import typer.main
 
 from runtime.command import build_app
+from tests.house.tree import committed_texts
 
 WITHOUT_JSON = frozenset({"gateway run"})
 """Commands that answer nothing: they run until they are stopped."""
@@ -75,3 +78,31 @@ def test_nothing_heavy_is_loaded_before_a_command_runs() -> None:
     code = "import sys; from runtime.command import build_app; build_app(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert [name for name in HEAVY if name in loaded] == []
+
+
+def _written_commands() -> Iterator[tuple[str, list[str]]]:
+    """Every `tollgate ...` line of the documents, as words."""
+    for name, text in committed_texts():
+        if name.endswith(".md"):
+            for line in text.splitlines():
+                found = re.match(r"(?:\s{4,}|\$ )(?:[A-Z_]+=\S+ )*tollgate (.+)", line) or re.match(
+                    r"tollgate (.+)", line
+                )
+                if found:
+                    yield name, shlex.split(re.split(r" [<|>&] ", found[1])[0], comments=True)
+
+
+def _examples() -> Iterator[tuple[str, list[str]]]:
+    """Every example of the commands' own help, as words."""
+    for words, command in COMMANDS.items():
+        text = " ".join(f"{command.help} {command.epilog or ''}".split())
+        for found in re.findall(r"Example: (?:[A-Z_]+=\S+ )*tollgate (.+?)(?= Example:|$)", text):
+            yield words, shlex.split(re.split(r" [<|>&] ", found)[0], comments=True)
+
+
+@pytest.mark.parametrize(("where", "words"), [*_written_commands(), *_examples()], ids=str)
+def test_every_command_that_is_written_down_can_be_typed(where: str, words: list[str]) -> None:
+    length = next((length for length in (1, 2) if " ".join(words[:length]) in COMMANDS), None)
+    assert length, f"{where}: there is no `tollgate {' '.join(words)}`"
+    command = COMMANDS[" ".join(words[:length])]
+    command.make_context("tollgate", list(words[length:]))
