@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dialplan.lab.polling import wait_for
+
+_SETPRIV = shutil.which("setpriv") or "setpriv"
 
 
 class GatewayEndedError(Exception):
@@ -31,7 +34,7 @@ class GatewayProcess:
         with self.log_file.open("ab") as log:
             # setpriv: should this process be killed, the kernel ends the gateway too
             self._process = subprocess.Popen(  # noqa: S603 - fixed words
-                ["setpriv", "--pdeathsig", "KILL", str(Path(sys.executable).parent / "tollgate"), "gateway", "run"],
+                [_SETPRIV, "--pdeathsig", "KILL", str(Path(sys.executable).parent / "tollgate"), "gateway", "run"],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
