@@ -38,6 +38,7 @@ def upgrade(
     is_new = path is not None and not path.exists()
     if path is not None and not dry_run:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o640)
     url = found.database.url
     if dry_run and is_new:
         url = "sqlite:///:memory:"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -10,6 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
 from runtime.faults import StaffError
+
+_UPGRADE_LOCK = 0x746F6C6C
+"""Any number nobody else uses on this database."""
 
 
 class SchemaError(StaffError):
@@ -58,7 +62,9 @@ def require_current(engine: Engine) -> None:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the database to a revision, in the connection's own transaction."""
+    """Bring the database to a revision, in the connection's own transaction; another upgrade waits until it ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

@@ -11,6 +11,7 @@ from billing.accounts.account import Account, AccountLine, AccountState, IssuedP
 from billing.accounts.tables import account, account_line, pin
 from billing.operators.tables import operator
 from runtime.database import Instant
+from runtime.prepared import Prepared
 
 _ACCOUNT: sa.Select[Any] = sa.select(
     account.c.id,
@@ -27,24 +28,24 @@ _ACCOUNT: sa.Select[Any] = sa.select(
     account.c.closed_at,
 ).join(operator, operator.c.id == account.c.operator_id)
 _STATE_AT = 6
-_BY_ID = _ACCOUNT.where(account.c.id == sa.bindparam("account_id"))
+_BY_ID = Prepared(_ACCOUNT.where(account.c.id == sa.bindparam("account_id")))
 _BY_NUMBER = _ACCOUNT.where(account.c.number == sa.bindparam("number"))
-_ON_LINE = (
+_ON_LINE = Prepared(
     sa.select(account.c.id, account.c.number, account.c.state, account_line.c.access_code_hash.is_not(None))
     .join(account, account.c.id == account_line.c.account_id)
-    .where(account_line.c.ani == sa.bindparam("ani"), account_line.c.removed_at.is_(None))
+    .where(account_line.c.ani == sa.bindparam("line"), account_line.c.removed_at.is_(None))
     .order_by(account.c.id)
 )
-_BY_CODE = (
+_BY_CODE = Prepared(
     sa.select(account.c.id, account.c.state)
     .join(account_line, account_line.c.account_id == account.c.id)
     .where(
-        account_line.c.ani == sa.bindparam("ani"),
+        account_line.c.ani == sa.bindparam("line"),
         account_line.c.access_code_hash == sa.bindparam("code_hash"),
         account_line.c.removed_at.is_(None),
     )
 )
-_BY_PIN = (
+_BY_PIN = Prepared(
     sa.select(account.c.id, account.c.state)
     .join(pin, pin.c.account_id == account.c.id)
     .where(
@@ -53,7 +54,7 @@ _BY_PIN = (
         sa.or_(pin.c.expires_at.is_(None), pin.c.expires_at > sa.bindparam("now", type_=Instant)),
     )
 )
-_HAS_PIN = (
+_HAS_PIN = Prepared(
     sa.select(sa.literal(1))
     .where(
         pin.c.account_id == sa.bindparam("account_id"),
@@ -68,7 +69,7 @@ _NUMBER_TAKEN = sa.select(sa.literal(1)).where(account.c.number == sa.bindparam(
 
 def account_by_id(conn: Connection, account_id: int) -> Account | None:
     """An account by its row."""
-    return _account(conn.execute(_BY_ID, {"account_id": account_id}).first())
+    return _account(_BY_ID.first(conn, account_id=account_id))
 
 
 def account_by_number(conn: Connection, number: str, *, lock: bool = False) -> Account | None:
@@ -91,24 +92,22 @@ def accounts_on_line(conn: Connection, ani: str) -> list[LineAccount]:
 
 def every_account_on_line(conn: Connection, ani: str) -> list[LineAccount]:
     """The accounts on a line, closed ones too."""
-    return [
-        LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3])) for row in conn.execute(_ON_LINE, {"ani": ani})
-    ]
+    return [LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3])) for row in _ON_LINE.all(conn, line=ani)]
 
 
 def account_of_code(conn: Connection, ani: str, code_hash: str) -> tuple[int, AccountState] | None:
     """The account an access code picks on a line."""
-    return _opened(conn.execute(_BY_CODE, {"ani": ani, "code_hash": code_hash}).first())
+    return _opened(_BY_CODE.first(conn, line=ani, code_hash=code_hash))
 
 
 def account_of_pin(conn: Connection, pin_hash: str, now: datetime) -> tuple[int, AccountState] | None:
     """The account a PIN opens, if the PIN is neither revoked nor past its time."""
-    return _opened(conn.execute(_BY_PIN, {"pin_hash": pin_hash, "now": now}).first())
+    return _opened(_BY_PIN.first(conn, pin_hash=pin_hash, now=now))
 
 
 def has_pin(conn: Connection, account_id: int, now: datetime) -> bool:
     """True when a PIN opens this account now."""
-    return conn.execute(_HAS_PIN, {"account_id": account_id, "now": now}).first() is not None
+    return _HAS_PIN.first(conn, account_id=account_id, now=now) is not None
 
 
 def is_pin_taken(conn: Connection, pin_hash: str) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from billing.operators.operator import AccessNumber, Operator, ProfileTerms, ServiceProfile, normal_dnis
 from billing.operators.tables import access_number, operator, service_profile
 from billing.tariffs.tables import tariff
+from runtime.prepared import Prepared
 
 _PROFILE: sa.Select[Any] = (
     sa.select(
@@ -32,8 +33,10 @@ _PROFILE: sa.Select[Any] = (
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)
 )
-_PROFILE_FOR = _PROFILE.join(access_number, access_number.c.service_profile_id == service_profile.c.id).where(
-    access_number.c.dnis == sa.bindparam("dnis")
+_PROFILE_FOR = Prepared(
+    _PROFILE.join(access_number, access_number.c.service_profile_id == service_profile.c.id).where(
+        access_number.c.dnis == sa.bindparam("number")
+    )
 )
 _PROFILE_NAMED = _PROFILE.where(
     operator.c.code == sa.bindparam("operator_code"), service_profile.c.name == sa.bindparam("profile_name")
@@ -56,7 +59,7 @@ def profile_for(conn: Connection, dnis: str) -> ServiceProfile | None:
     number = normal_dnis(dnis)
     if number is None:
         return None
-    row = conn.execute(_PROFILE_FOR, {"dnis": number}).first()
+    row = _PROFILE_FOR.first(conn, number=number)
     return None if row is None else ServiceProfile(*row)
 
 

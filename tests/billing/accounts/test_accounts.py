@@ -1,6 +1,8 @@
 """Accounts, lines, access codes and PINs, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -200,6 +202,20 @@ def test_wrong_pins_lock_the_line_and_the_right_one_does_not_help(
     assert service.check_pin(engine, clock, pepper, LIMITS, OTHER_LINE, digits) == made.id
     clock.advance(3600)
     assert service.check_pin(engine, clock, pepper, LIMITS, LINE, digits) == made.id
+
+
+def test_tries_side_by_side_get_no_extra_tries(engine: Engine, clock: SettableClock, pepper: Pepper) -> None:
+    sell(engine)
+    start = Barrier(8)
+
+    def guess(number: int) -> int | AccountRefusal:
+        start.wait(10)
+        return service.check_pin(engine, clock, pepper, LIMITS, LINE, f"{number:08d}")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(guess, range(8)))
+    assert answers.count(AccountRefusal.WRONG_PIN) == LIMITS.per_line_hour
+    assert answers.count(AccountRefusal.LOCKED) == 8 - LIMITS.per_line_hour
 
 
 def test_wrong_codes_of_the_only_account_lock_its_pin_too(engine: Engine, clock: SettableClock, pepper: Pepper) -> None:
