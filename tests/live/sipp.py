@@ -15,8 +15,8 @@ from typing import Self
 
 from dialplan.lab.polling import wait_for
 
-_HEAD = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="{name}">\n'
-_SDP = """v=0
+HEAD = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="{name}">\n'
+SDP = """v=0
 o=sipp 1 1 IN IP[local_ip_type] [local_ip]
 s=-
 c=IN IP[media_ip_type] [media_ip]
@@ -27,7 +27,7 @@ a=rtpmap:96 telephone-event/8000
 a=fmtp:96 0-15
 a=ptime:20
 """
-_INVITE = (
+INVITE = (
     """<send retrans="500"><![CDATA[
 INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -41,7 +41,7 @@ Content-Type: application/sdp
 Content-Length: [len]
 
 """
-    + _SDP
+    + SDP
     + """]]></send>
 <recv response="100" optional="true"/>
 <recv response="180" optional="true"/>
@@ -60,7 +60,7 @@ Content-Length: 0
 ]]></send>
 """
 )
-_ANSWER = (
+ANSWER = (
     """<recv request="INVITE"/>
 <send><![CDATA[
 SIP/2.0 180 Ringing
@@ -86,12 +86,12 @@ Content-Type: application/sdp
 Content-Length: [len]
 
 """
-    + _SDP
+    + SDP
     + """]]></send>
 <recv request="ACK"/>
 """
 )
-_BYE_COMES = """<recv request="BYE" timeout="{limit_ms}"/>
+BYE_COMES = """<recv request="BYE" timeout="{limit_ms}"/>
 <send><![CDATA[
 SIP/2.0 200 OK
 [last_Via:]
@@ -103,11 +103,24 @@ Content-Length: 0
 
 ]]></send>
 """
-_CALLER_BYE = """<send retrans="500"><![CDATA[
+CALLER_BYE = """<send retrans="500"><![CDATA[
 BYE [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 [last_From:]
 [last_To:]
+Call-ID: [call_id]
+CSeq: 2 BYE
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+<recv response="200"/>
+"""
+CALLEE_BYE = """<send retrans="500"><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: [$to_text];tag=[call_number]
+To: [$from_text]
 Call-ID: [call_id]
 CSeq: 2 BYE
 Max-Forwards: 70
@@ -192,15 +205,15 @@ def caller(
         for step in script
     )
     asserted = headers or f"P-Asserted-Identity: <sip:{line}@127.0.0.1>\n"
-    invite = _INVITE.format(caller=f"<sip:{line}@[local_ip]:[local_port]>", headers=asserted)
-    end = _CALLER_BYE if hang_up else _BYE_COMES.format(limit_ms=limit_ms)
-    scenario = _HEAD.format(name="caller") + invite + steps + end + "</scenario>\n"
+    invite = INVITE.format(caller=f"<sip:{line}@[local_ip]:[local_port]>", headers=asserted)
+    end = CALLER_BYE if hang_up else BYE_COMES.format(limit_ms=limit_ms)
+    scenario = HEAD.format(name="caller") + invite + steps + end + "</scenario>\n"
     return Sipp(directory, scenario, f"127.0.0.1:{gateway_port}", "-s", number)
 
 
 def callee(directory: Path, port: int, *, ring_ms: int = 200, limit_ms: int = 60_000) -> Sipp:
     """Wait for a call on the trunk `callee` of the lab, ring, answer, echo the audio, and wait for the BYE."""
-    scenario = _HEAD.format(name="callee") + _ANSWER.format(ring_ms=ring_ms) + _BYE_COMES.format(limit_ms=limit_ms)
+    scenario = HEAD.format(name="callee") + ANSWER.format(ring_ms=ring_ms) + BYE_COMES.format(limit_ms=limit_ms)
     running = Sipp(directory, scenario + "</scenario>\n", "-p", str(port), "-rtp_echo")
     hexadecimal = f":{port:04X} "
     wait_for(lambda: hexadecimal in Path("/proc/net/udp").read_text(encoding="ascii"), "the callee listens")
