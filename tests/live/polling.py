@@ -1,3 +1,5 @@
 """Where waiting was first; it is the lab's now."""
 
-from dialplan.lab.polling import wait_for as wait_for
+from dialplan.lab.polling import wait_for
+
+__all__ = ["wait_for"]

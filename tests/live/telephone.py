@@ -1,4 +1,6 @@
 """Where the telephone was first; it is the lab's now."""
 
-from dialplan.lab.telephone import Telephone as Telephone
-from tests.live.recording import loudness as loudness
+from dialplan.lab.telephone import Telephone
+from tests.live.recording import loudness
+
+__all__ = ["Telephone", "loudness"]

@@ -248,3 +248,39 @@ def test_keyed_digits_arrive(lab: Lab, stub: StubGateway, tmp_path: Path) -> Non
     with sipp.caller(tmp_path, lab.ports.gateway_sip, DNIS, script=[300, "19", 500, "*0#"]) as caller:
         assert keyed.get(timeout=20) == "200 result=19*0"
         caller.finish()
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "+12125550100%0Aagi_network_script%3A%20admin",
+        "+12125550100%0D%0A%0D%0AEvent%3A%20UserEvent%0D%0AUserEvent%3A%20TollgateEnded%0D%0ACall%3A%20x",
+        "+1212,555;0100",
+        "+1212$5550100&x=1?y/2",
+    ],
+)
+def test_hostile_identities_reach_nothing(
+    lab: Lab, stub: StubGateway, watch: ManagerLink, tmp_path: Path, identity: str
+) -> None:
+    """Neither AGI nor AMI sees anything of them but the raw header, percent-encoded (asterisk.md 6.5)."""
+    asserted = f"P-Asserted-Identity: <sip:{identity}@127.0.0.1>\n"
+    stub.handlers["call"] = dial("hostile-1", "12125550120")
+    with sipp.caller(tmp_path, lab.ports.gateway_sip, DNIS, line=identity, headers=asserted) as caller:
+        turn = stub.turn("call")
+        assert turn.arguments[0] == DNIS
+        assert turn.arguments[1] == f"<sip:{identity}@127.0.0.1>"
+        assert turn.arguments[2].lower().startswith(f"<sip:{identity}@127.0.0.1".lower())
+        assert turn.environment["agi_callerid"] == "000"
+        assert len(turn.environment) == len(set(turn.environment)) < 35
+        caller.finish()
+    assert [watch.event("UserEvent")["UserEvent"] for _ in range(3)] == [
+        "TollgateAnswered",
+        "TollgateEnded",
+        "TollgateGone",
+    ]
+
+
+def test_hostile_request_uri_makes_no_channel(lab: Lab, admin: ManagerLink, tmp_path: Path) -> None:
+    with sipp.caller(tmp_path, lab.ports.gateway_sip, "19005551234%0A%0A200%20result=1") as caller:
+        wait_for(lambda: any("404" in one.first_line for one in caller.messages()), "a refusal")
+    assert [row for row in admin.listed("CoreShowChannels") if row["Channel"].startswith("PJSIP/")] == []
