@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MINIMUM_VERSION = 20
+LINKS = 40
 
 # What `make install` fills when the machine has no Asterisk.
 ROOT = Path("var/asterisk-root")
@@ -31,6 +32,14 @@ class Installation:
     def outside(self, path: str) -> Path:
         """The path as this machine sees it of what Asterisk calls `path`."""
         return Path(path) if self.root is None else self.root / path.lstrip("/")
+
+    def followed(self, path: str) -> str:
+        """The path after its symbolic links, read as Asterisk reads them: an absolute one begins at its root."""
+        for _ in range(LINKS):
+            if not self.outside(path).is_symlink():
+                return path
+            path = os.path.normpath(Path(path).parent / self.outside(path).readlink())
+        raise NoAsteriskError(f"{path}: too many symbolic links")
 
     def module_dir(self) -> str:
         """Where its modules are; raises NoAsteriskError when they are nowhere."""

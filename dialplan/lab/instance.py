@@ -67,7 +67,10 @@ class Instance:
         return self.outside / "log/messages.log"
 
     def write(self, files: Mapping[str, str], sounds: Path | None = None) -> None:
-        """Lay out its directories anew with these configuration files, and `sounds` as the prompts `tollgate/...`."""
+        """Lay out its directories anew with these configuration files, and `sounds` as the prompts `tollgate/...`.
+
+        Raises FileNotFoundError when the packaged sounds, with the numbers, are not there.
+        """
         self.stop_stale()
         shutil.rmtree(self.outside, ignore_errors=True)
         for directory in ("etc", "state/agi-bin", "share", "spool/cache", "run", "log"):
@@ -157,11 +160,9 @@ class Instance:
                 (share / entry.name).symlink_to(f"{data}/{entry.name}")
         english = share / "sounds/en"
         english.mkdir(parents=True)
-        packaged = self.installation.outside(f"{data}/sounds/en")
-        if packaged.is_symlink():
-            packaged = packaged.parent / packaged.readlink().name
-        for entry in packaged.iterdir() if packaged.is_dir() else ():
-            (english / entry.name).symlink_to(f"{data}/sounds/{packaged.name}/{entry.name}")
+        packaged = self.installation.followed(f"{data}/sounds/en")
+        for entry in self.installation.outside(packaged).iterdir():
+            (english / entry.name).symlink_to(f"{packaged}/{entry.name}")
         if sounds is not None and sounds.is_dir():
             shutil.copytree(sounds, english / "tollgate", copy_function=_link_or_copy)
 
