@@ -97,6 +97,8 @@ class Shelf:
     rates: RateBook
     routes: RouteBook
     pool: Executor
+    can_extend: Callable[[], bool] = lambda: True
+    """Whether the switch can be told of more time: without that no call is connected."""
 
     @property
     def limits(self) -> Limits:
@@ -114,6 +116,11 @@ class BackOffice:
         self._shelf = shelf
         self.waits_ms: list[float] = []
         self.authorised: Authorised | None = None
+
+    @property
+    def can_extend(self) -> bool:
+        """Whether a call that is connected now could be given more than its first grant."""
+        return self._shelf.can_extend()
 
     @property
     def minimum_talk_ms(self) -> int:
@@ -159,6 +166,8 @@ class BackOffice:
         self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]
     ) -> Authorised | StrEnum:
         """Hold money and minutes for the first grant, in one transaction with what was noted so far."""
+        if not self._shelf.can_extend():
+            return CallRefusal.NO_SWITCH_LINK
         answer = await self._run(self._authorise, ring, plan, payer, offer, events)
         if isinstance(answer, Authorised):
             self.authorised = answer

@@ -98,7 +98,7 @@ class CallStory:
             accounts=len(arrival.accounts),
             month_left_s=arrival.month_left_ms // 1000,
         )
-        plan = receive(arrival)
+        plan = receive(arrival) if self._office.can_extend else CallRefusal.NO_SWITCH_LINK
         if isinstance(plan, Plan):
             self._note("reception", plan.by.name.lower(), profile=plan.profile.name)
         return plan

@@ -9,6 +9,7 @@ from typing import Any
 
 import uvloop
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
@@ -23,7 +24,7 @@ from ivr.call import StoryRules
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.metering import MeterPolicy
 from ivr.meters import Meters
-from ivr.recovery import Recovery
+from ivr.recovery import Recovery, ended_as
 from ivr.settlement import Settler
 from ivr.switch_record import record_of
 from ivr.turns import DialRules, Turns
@@ -35,6 +36,7 @@ from runtime.settings import Settings
 CALL_THREADS = 8
 METER_THREADS = 4
 DRAIN_S = 30.0
+LINK_GRACE_S = 10.0
 
 
 class Gateway:
@@ -43,7 +45,8 @@ class Gateway:
     def __init__(self, engine: Engine, pepper: Pepper, settings: Settings) -> None:
         self._settings = settings
         self._log = get_logger("ivr")
-        clock = SystemClock()
+        self._clock = clock = SystemClock()
+        self._down_since_s: float | None = clock.monotonic_s()
         self._call_pool = ThreadPoolExecutor(CALL_THREADS, "call")
         self._meter_pool = ThreadPoolExecutor(METER_THREADS, "meter")
         self._live = LiveCalls()
@@ -59,7 +62,8 @@ class Gateway:
             on_fault=self._on_ami_fault,
         )
         switch = Switch(self._ami)
-        shelf = Shelf(engine, clock, pepper, settings, RateBook(engine), RouteBook(engine), self._call_pool)
+        rates, routes = RateBook(engine), RouteBook(engine)
+        shelf = Shelf(engine, clock, pepper, settings, rates, routes, self._call_pool, self._can_extend)
         warn_at_ms = tuple(at * 1000 for at in settings.call.warn_at_s)
         charging = settings.charging
         policy = MeterPolicy(charging.grant_s * 1000, charging.extend_before_s * 1000, warn_at_ms)
@@ -78,7 +82,7 @@ class Gateway:
         )
         story = StoryRules(settings.call.entry_attempts, settings.call.digit_timeout_ms)
         dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s)
-        turns = Turns(shelf, self._live, self._settler, story, dial, self._log)
+        turns = Turns(shelf, self._live, self._settler, self._recovery.load, story, dial, self._log)
         self._server = AgiServer(
             settings.agi.host,
             settings.agi.port,
@@ -126,8 +130,8 @@ class Gateway:
             return
         kind, call_id, linkedid = event.get("UserEvent"), event.get("Call"), event.get("Linkedid")
         call = self._live.find(call_id, event.get("Uniqueid"))
-        if call is None:
-            if call_id and kind in {"TollgateAnswered", "TollgateEnded"}:
+        if call is None or (kind == "TollgateAnswered" and call.meter is None):
+            if not self._live.was_settled(linkedid):
                 self._spawn(self._adopt_and_heed(event))
             return
         if linkedid != call.uniqueid:
@@ -137,7 +141,12 @@ class Gateway:
 
     async def _adopt_and_heed(self, event: Event) -> None:
         """An event about a call that was connected before this process was started."""
-        call = await self._recovery.load(event.get("Call"))
+        try:
+            call = await self._recovery.load(event.get("Call"), event.get("Linkedid"))
+        except SQLAlchemyError as fault:
+            # The next resync sees the same in the switch.
+            self._log.warning("event-put-off", call=event.get("Call"), fault=type(fault).__name__)
+            return
         if call is not None and event.get("Linkedid") == call.uniqueid:
             self._heed(call, event)
 
@@ -145,8 +154,10 @@ class Gateway:
         kind = event.get("UserEvent")
         if kind == "TollgateGone":
             if call.answered_at is None and event.get("Dialstatus") != "ANSWER":
-                disposition = call.disposition or ("caller-hung-up" if call.meter else "gateway-fault")
-                self._spawn(self._settler.settle_unanswered(call, disposition, source="event"))
+                call.gone = True
+                if not call.in_turn:
+                    disposition = call.disposition or ended_as(event.get("Dialstatus"))
+                    self._spawn(self._settler.settle_unanswered(call, disposition, source="event"))
             return
         record = record_of(event.get("Answered"), event.get("Ended"), event.get("Cause"))
         if record is None:
@@ -158,11 +169,19 @@ class Gateway:
             self._spawn(self._settler.settle_answered(call, record, "event"))
 
     async def _on_up(self) -> None:
+        self._down_since_s = None
         self._log.info("switch-up")
-        await self._recovery.resync()
+        await self._recovery.resync_or_retry()
 
     async def _on_down(self, reason: str) -> None:
+        self._recovery.link_lost(self._ami.silent_s)
+        self._down_since_s = self._clock.monotonic_s() - self._ami.silent_s
         self._log.warning("switch-down", reason=reason)
+
+    def _can_extend(self) -> bool:
+        """A link that was lost a moment ago will be back before the first grant is over."""
+        down_since_s = self._down_since_s
+        return down_since_s is None or self._clock.monotonic_s() - down_since_s < LINK_GRACE_S
 
     def _on_ami_fault(self, fault: AmiFault) -> None:
         self._log.warning("switch-fault", fault=type(fault).__name__, why=str(fault))

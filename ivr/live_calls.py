@@ -1,6 +1,7 @@
 """The calls this gateway knows to be up: a cache of what the database and the switch hold, never the truth itself."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,8 @@ from datetime import datetime
 from billing.calls.call import CallEvent
 from billing.rating import Rate
 from ivr.metering import Meter
+
+SETTLED_REMEMBERED = 4096
 
 
 @dataclass(slots=True)
@@ -30,6 +33,12 @@ class LiveCall:
     events: list[CallEvent] = field(default_factory=list)
     waits_ms: list[float] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
+    arm_due: bool = False
+    """More was granted than the switch is known to know of."""
+    in_turn: bool = False
+    """An AGI turn of this process runs: it sees for itself that the caller is gone, and says at which step."""
+    gone: bool = False
+    """The switch said that the caller's leg is over and nobody was connected."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,11 +52,12 @@ class LiveCall:
 class LiveCalls:
     """Looked up by Tollgate's call id and by Asterisk's uniqueid of the caller's leg."""
 
-    __slots__ = ("_by_id", "_by_uniqueid")
+    __slots__ = ("_by_id", "_by_uniqueid", "_settled")
 
     def __init__(self) -> None:
         self._by_id: dict[str, LiveCall] = {}
         self._by_uniqueid: dict[str, LiveCall] = {}
+        self._settled: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -65,9 +75,16 @@ class LiveCalls:
         """The call of this id, else the one on this caller's leg."""
         return self._by_id.get(call_id) or self._by_uniqueid.get(uniqueid)
 
+    def was_settled(self, uniqueid: str) -> bool:
+        """Whether the call on this caller's leg was settled here, not too long ago."""
+        return uniqueid in self._settled
+
     def forget(self, call: LiveCall) -> None:
         """The call is settled: nothing more will happen to it."""
         call.stop_timer()
+        self._settled[call.uniqueid] = None
+        if len(self._settled) > SETTLED_REMEMBERED:
+            self._settled.popitem(last=False)
         self._by_id.pop(call.call_id, None)
         if self._by_uniqueid.get(call.uniqueid) is call:
             del self._by_uniqueid[call.uniqueid]

@@ -5,6 +5,7 @@ fails, the switch ends the call when the paid time is over.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import Executor
 from datetime import timedelta
 from enum import StrEnum
@@ -15,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls import service as call_service
 from ivr.ami.faults import AmiFault
-from ivr.ami.switch import Switch
+from ivr.ami.switch import LiveChannel, Switch
 from ivr.live_calls import LiveCall
 from ivr.metering import Extend, Meter, MeterPolicy, Wait, Warn, next_step
 from ivr.switch_record import SwitchRecord
@@ -23,6 +24,8 @@ from runtime.clock import Clock
 from sounds import spoken
 
 MILLISECOND = timedelta(milliseconds=1)
+DEADLINE_TOLERANCE = timedelta(seconds=1.5)
+"""The switch tells its deadlines in whole seconds."""
 
 
 class Meters:
@@ -48,6 +51,18 @@ class Meters:
         if call.timer is None and call.meter is not None:
             self._schedule(call, 0.0)
 
+    async def take_up(self, call: LiveCall, record: SwitchRecord, leg: LiveChannel) -> None:
+        """The called leg was found up: the meter runs, and the switch's deadline is that of the money held.
+
+        They differ where a process died, or the link was lost, between the reservation and the order to the switch.
+        """
+        self.start(call, record, leg.uniqueid)
+        if call.meter is None:
+            return
+        due_at = record.answered_at + call.meter.granted_ms * MILLISECOND
+        if leg.hangup_at is None or abs(leg.hangup_at - due_at) > DEADLINE_TOLERANCE:
+            await self.arm(call)
+
     def elapsed_ms(self, call: LiveCall) -> int:
         """Milliseconds since the answer; 0 before it."""
         if call.answered_at is None:
@@ -63,13 +78,19 @@ class Meters:
         meter = call.meter
         if meter is None or call.settled.is_set():
             return
+        if call.arm_due:
+            self._spawn(self._arm_again(call))
+            return
         elapsed_ms = self.elapsed_ms(call)
         step = next_step(meter, elapsed_ms, self._policy)
         if isinstance(step, Wait):
             if step.until_ms is not None:
                 self._schedule(call, max(0.001, (step.until_ms - elapsed_ms) / 1000))
             return
-        task = asyncio.create_task(self._take(call, meter, step))
+        self._spawn(self._take(call, meter, step))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -83,10 +104,21 @@ class Meters:
                 await self._extend(call, meter, step)
         except (SQLAlchemyError, AmiFault) as fault:
             self._log.warning("meter", call=call.call_id, fault=type(fault).__name__, step=type(step).__name__)
-            if isinstance(step, Extend):
+            if isinstance(step, Extend) and not call.arm_due:
                 call.meter = (call.meter or meter).failed(self.elapsed_ms(call), self._policy)
         if not call.settled.is_set():
-            self._schedule(call, 0.0)
+            self._schedule(call, self._policy.retry_ms / 1000 if call.arm_due else 0.0)
+
+    async def _arm_again(self, call: LiveCall) -> None:
+        """The money is held but the switch may not know: tell it until it answers, or until it is too late to."""
+        try:
+            await self.arm(call)
+        except AmiFault as fault:
+            self._log.debug("arm", call=call.call_id, fault=type(fault).__name__)
+        if call.meter is None or self.elapsed_ms(call) >= call.meter.granted_ms:
+            call.arm_due = False
+        if not call.settled.is_set():
+            self._schedule(call, self._policy.retry_ms / 1000 if call.arm_due else 0.0)
 
     async def _extend(self, call: LiveCall, meter: Meter, step: Extend) -> None:
         answer = await asyncio.get_running_loop().run_in_executor(
@@ -98,6 +130,7 @@ class Meters:
         longer = answer.grant.granted_ms > meter.granted_ms
         call.meter = meter.extended(answer.grant.granted_ms, final=answer.grant.final)
         if longer:
+            call.arm_due = True
             await self.arm(call)
 
     def _reserve(self, call: LiveCall, number: int, wanted_ms: int) -> Any:
@@ -110,3 +143,4 @@ class Meters:
             return
         remaining_s = (call.meter.granted_ms - self.elapsed_ms(call)) / 1000
         await self._switch.set_deadline(call.called_uniqueid, max(0.001, remaining_s))
+        call.arm_due = False

@@ -4,21 +4,23 @@ There is no other recovery: a gateway that was killed and one that was upgraded 
 """
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls import store as call_store
-from billing.calls.call import Call
+from billing.calls.call import Call, Disposition
 from billing.calls.call import LiveCall as KeptCall
+from billing.charging import store as charging_store
 from billing.charging.session import Session
 from billing.rating import Rate
 from billing.tariffs import store as tariff_store
-from ivr.ami.faults import AmiFault
+from ivr.ami.faults import AmiFault, LinkDown
 from ivr.ami.switch import LiveChannel, Switch
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.metering import Meter
@@ -30,7 +32,17 @@ from runtime.clock import Clock
 
 NETWORK_OUT_OF_ORDER = 38
 RESYNC_EVERY_S = 15.0
+RETRY_EVERY_S = 2.0
 YOUNG = timedelta(seconds=10)
+DISPOSITION_OF_DIALSTATUS = {
+    "BUSY": Disposition.BUSY,
+    "NOANSWER": Disposition.NO_ANSWER,
+    "CONGESTION": Disposition.CONGESTION,
+    "CHANUNAVAIL": Disposition.FAILED,
+    "CANCEL": Disposition.CALLER_HUNG_UP,
+}
+GATEWAY_LOST = "gateway-lost"
+"""The disposition of a call whose gateway died before it was connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +78,58 @@ class Recovery:
         self._settler = settler
         self._switch_name = switch_name
         self._log = log
-        self._last_heard_at = clock.now()
+        self._heard_at: datetime | None = None
+        self._due_s = 0.0
 
     async def run_for_ever(self) -> None:
         """Resync now and then: an event may be lost, and a hold must not outlive its grant for long."""
         while True:
-            await asyncio.sleep(RESYNC_EVERY_S)
-            try:
-                await self.resync()
-            except (AmiFault, SQLAlchemyError) as fault:
-                self._log.warning("resync", fault=type(fault).__name__)
+            await asyncio.sleep(RETRY_EVERY_S)
+            await self._settler.settle_put_off()
+            if self._clock.monotonic_s() >= self._due_s:
+                await self.resync_or_retry()
+
+    async def resync_or_retry(self) -> None:
+        """Resync; when the switch or the database does not answer, soon again."""
+        self._due_s = self._clock.monotonic_s() + RESYNC_EVERY_S
+        try:
+            await self.resync()
+        except LinkDown:
+            return  # said already, and the first thing done with a new link is to resync
+        except (AmiFault, SQLAlchemyError) as fault:
+            self._log.warning("resync-put-off", fault=type(fault).__name__)
+            self._due_s = 0.0
 
     async def resync(self) -> None:
-        """Take up every call that is up, and settle every one that is not."""
+        """Take up every call that is up, and settle every one that is not.
+
+        The order of the three looks matters: a call kept in the database had its channel before, and a call that is
+        recorded as answered was up before; so what is missing in a later look has ended in between.
+        """
         calls = await self._kept()
-        channels = await self._switch.channels()
         records = {key: parse_record(value) for key, value in (await self._switch.records(FAMILY)).items()}
+        channels = await self._switch.channels()
         open_ids = {kept.call.call_id for kept in calls}
         for kept in calls:
             await self._take_up(kept, channels, records.get(kept.call.call_id))
-        for call_id, record in records.items():
-            if call_id not in open_ids and (record is None or record.ended_at is not None):
-                await self._settler.forget_record(call_id)
-        self._last_heard_at = self._clock.now()
+        await self._drop_unkept(open_ids, channels)
+        await self._forget_stale(open_ids, records)
+        self._heard_at = self._clock.now()
 
-    async def load(self, call_id: str) -> LiveCall | None:
-        """One call by id, from the database, for an event about a call this process has not seen."""
-        return next((self._adopt(kept) for kept in await self._kept() if kept.call.call_id == call_id), None)
+    def link_lost(self, silent_s: float) -> None:
+        """The switch was last heard so long ago: until then its calls were up, or it would have said otherwise."""
+        if self._heard_at is not None:
+            self._heard_at = max(self._heard_at, self._clock.now() - timedelta(seconds=silent_s))
+
+    async def load(self, call_id: str, uniqueid: str = "") -> LiveCall | None:
+        """A call this process has not seen, by its id or its caller's leg, as the database has it; None if it has not.
+
+        Raises SQLAlchemyError.
+        """
+        for kept in await self._kept():
+            if kept.call.call_id == call_id or (uniqueid and kept.call.uniqueid == uniqueid):
+                return self._adopt(kept)
+        return None
 
     async def _kept(self) -> list[Kept]:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_kept)
@@ -106,37 +143,81 @@ class Recovery:
         row, session = kept.call, kept.session
         call = self._live.find(row.call_id)
         if call is None:
-            call = LiveCall(row.call_id, row.uniqueid, row.channel, kept.rate, destination=row.destination)
-            if session is not None:
-                call.cap_ms = session.cap_ms
-                call.meter = Meter(session.granted_ms, session.final, session.request_number)
-            self._live.add(call)
+            call = self._live.add(LiveCall(row.call_id, row.uniqueid, row.channel))
+        if call.meter is None and session is not None:
+            # Seen for the first time, or while another process, draining now, was still in dialogue with the caller.
+            call.rate, call.destination, call.cap_ms = kept.rate, row.destination, session.cap_ms
+            call.meter = Meter(session.granted_ms, session.final, session.request_number)
         return call
 
     async def _take_up(self, kept: Kept, channels: list[LiveChannel], record: SwitchRecord | None) -> None:
         row = kept.call
         legs = [channel for channel in channels if channel.linkedid == row.uniqueid]
+        called = [leg for leg in legs if leg.uniqueid != row.uniqueid]
         known = self._live.find(row.call_id) is not None
         call = self._adopt(kept)
+        if record is not None and record.ended_at is None and called:
+            await self._meters.take_up(call, record, called[0])
+            if not known:
+                self._log.info("call-taken-up", call=row.call_id)
+        elif record is not None and record.ended_at is not None:
+            await self._settler.settle_answered(call, record, "switch-record")
+        elif not legs and not call.in_turn:
+            await self._settle_ended(call, kept, known=known)
+
+    async def _settle_ended(self, call: LiveCall, kept: Kept, *, known: bool) -> None:
+        """Nothing of the call is up: by the record as it is now, or, where that is not complete, by what is known."""
+        text = await self._switch.read_record(FAMILY, call.call_id)
+        record = parse_record(text) if text else None
         if record is not None and record.ended_at is not None:
             await self._settler.settle_answered(call, record, "switch-record")
-        elif record is not None:
-            called = [leg.uniqueid for leg in legs if leg.uniqueid != row.uniqueid]
-            if called:
-                self._meters.start(call, record, called[0])
-                if not known:
-                    self._log.info("call-taken-up", call=row.call_id)
-            else:
-                await self._settle_lost(call, record)
-        elif not legs and self._clock.now() - row.arrived_at > YOUNG:
-            call.disposition = call.disposition or "gateway-lost"
-            await self._settler.settle_unanswered(call, call.disposition, NETWORK_OUT_OF_ORDER, "resync")
-
-    async def _settle_lost(self, call: LiveCall, record: SwitchRecord) -> None:
-        """The switch died with the call: charge to the last moment it was known to be up, no second more."""
-        ended_at = max(record.answered_at, min(self._last_heard_at, self._clock.now()))
-        lost = SwitchRecord(record.answered_at, ended_at, NETWORK_OUT_OF_ORDER)
+            return
+        answered_at = record.answered_at if record is not None else call.answered_at
+        if answered_at is None:
+            disposition = call.disposition or (Disposition.CALLER_HUNG_UP if known else GATEWAY_LOST)
+            await self._settler.settle_unanswered(call, disposition, NETWORK_OUT_OF_ORDER, "resync")
+            return
+        # The switch died with the call: charge to the last moment it was known to be up, no second more.
+        heard_at = self._heard_at or await self._last_extended_at(kept) or answered_at
+        ended_at = max(answered_at, min(heard_at, self._clock.now()))
+        lost = SwitchRecord(answered_at, ended_at, NETWORK_OUT_OF_ORDER)
         await self._settler.settle_answered(call, lost, "switch-lost")
+
+    async def _last_extended_at(self, kept: Kept) -> datetime | None:
+        """When an earlier process last asked for more, which it did only for a call that was up."""
+        if kept.session is None:
+            return None
+        session_id = kept.session.session_id
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_last_extended, session_id)
+
+    def _read_last_extended(self, session_id: str) -> datetime | None:
+        with database.reading(self._engine) as connection:
+            requests = charging_store.requests(connection, session_id)
+        return max((request.at for request in requests if request.kind == "update"), default=None)
+
+    async def _drop_unkept(self, open_ids: set[str], channels: list[LiveChannel]) -> None:
+        """Calls of this process that the database never kept, or has settled by another process, and that are over."""
+        up = {channel.uniqueid for channel in channels}
+        for call in self._live:
+            if call.call_id not in open_ids and call.uniqueid not in up and not call.in_turn:
+                await self._settler.settle_unanswered(call, call.disposition or GATEWAY_LOST, source="resync")
+
+    async def _forget_stale(self, open_ids: set[str], records: Mapping[str, SwitchRecord | None]) -> None:
+        """Records that nobody will ask for: of calls that are settled."""
+        young_at = self._clock.now() - YOUNG
+        for call_id, record in records.items():
+            if call_id in open_ids or self._live.find(call_id) is not None:
+                continue
+            if record is None or (record.ended_at or record.answered_at) < young_at:
+                await self._settler.forget_record(call_id)
+
+
+def ended_as(dialstatus: str) -> str:
+    """How a call ended that was never answered, by the DIALSTATUS of its last attempt; without one it was in dialogue.
+
+    A process that was in dialogue with the caller knows better; this is for a call that was taken over.
+    """
+    return DISPOSITION_OF_DIALSTATUS.get(dialstatus, GATEWAY_LOST)
 
 
 def _rate(connection: Connection, live: KeptCall) -> Rate | None:

@@ -33,6 +33,7 @@ class CallRefusal(StrEnum):
     TOO_MANY_ATTEMPTS = "too-many-attempts"
     NO_ROUTE = "no-route"
     DESTINATION_NOT_VALID = "destination-not-valid"
+    NO_SWITCH_LINK = "no-switch-link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         CallRefusal.LINE_NOT_IDENTIFIED: Outcome("line-not-identified"),
         CallRefusal.TOO_MANY_ATTEMPTS: Outcome("too-many-attempts"),
         CallRefusal.NO_ROUTE: Outcome("congestion", NO_ROUTE),
+        CallRefusal.NO_SWITCH_LINK: Outcome("apology", TEMPORARY_FAILURE),
         CallRefusal.DESTINATION_NOT_VALID: Outcome("destination-not-valid", UNALLOCATED),
     }
 )

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls import service as call_service
-from billing.calls.call import Cdr, Settle
+from billing.calls.call import Cdr, Settle, UnknownCallError
 from ivr.ami.faults import AmiFault
 from ivr.ami.switch import Switch
 from ivr.live_calls import LiveCall, LiveCalls
@@ -32,6 +32,7 @@ class Settler:
         self._pool = pool
         self._live = live
         self._log = log
+        self._put_off: dict[str, tuple[LiveCall, Settle]] = {}
 
     async def settle_answered(self, call: LiveCall, record: SwitchRecord, source: str) -> Cdr | None:
         """A conversation is over: charge what the switch's stamps say, never more than was granted."""
@@ -60,35 +61,55 @@ class Settler:
         cause: int,
         source: str,
     ) -> Cdr | None:
+        request = Settle(
+            call_id=call.call_id,
+            answered_at=answered_at,
+            ended_at=ended_at,
+            disposition=disposition,
+            hangup_cause=cause,
+            settled_from=source,
+            events=tuple(call.events),
+            trunk=call.trunk or None,
+        )
+        return await self._tell(call, request)
+
+    async def _tell(self, call: LiveCall, request: Settle) -> Cdr | None:
         async with call.lock:
             if call.settled.is_set():
                 return None
             call.stop_timer()
-            request = Settle(
-                call_id=call.call_id,
-                answered_at=answered_at,
-                ended_at=ended_at,
-                disposition=disposition,
-                hangup_cause=cause,
-                settled_from=source,
-                events=tuple(call.events),
-                trunk=call.trunk or None,
-            )
+            request = self._put_off.get(call.call_id, (call, request))[1]
             try:
                 cdr = await asyncio.get_running_loop().run_in_executor(
                     self._pool, call_service.settle, self._engine, self._clock, request
                 )
             except SQLAlchemyError as fault:
-                # Not lost: the switch keeps its record, and the reaper asks for it when the database is back.
-                self._log.error("settle", call=call.call_id, fault=type(fault).__name__)
+                # Not lost: it is told again until the database hears it, and the switch keeps its record till then.
+                if call.call_id not in self._put_off:
+                    self._log.error("settle-put-off", call=call.call_id, fault=type(fault).__name__)
+                self._put_off[call.call_id] = (call, request)
                 return None
-            call.disposition = disposition
+            except UnknownCallError:
+                # The database failed when the call arrived. A turn that is not over may yet open it: not settled.
+                self._log.warning("call-not-kept", call=call.call_id, disposition=request.disposition)
+                self._put_off.pop(call.call_id, None)
+                self._live.forget(call)
+                return None
+            self._put_off.pop(call.call_id, None)
+            call.disposition = request.disposition
             call.settled.set()
             self._live.forget(call)
-        self._log_once(call, cdr)
-        if answered_at is not None:
+        if (cdr.ended_at, cdr.settled_from) == (request.ended_at, request.settled_from):
+            self._log_once(call, cdr)
+        if request.answered_at is not None:
             await self.forget_record(call.call_id)
         return cdr
+
+    async def settle_put_off(self) -> None:
+        """Tell the database again what it could not hear; what was seen first stands."""
+        for call, request in tuple(self._put_off.values()):
+            if await self._tell(call, request) is None and not call.settled.is_set():
+                return
 
     async def forget_record(self, call_id: str) -> None:
         """The switch need not remember this call any longer; if it cannot be told now, the next resync does."""

@@ -3,9 +3,12 @@
 The decision variable is set as the last act of a turn; where it is missing the switch connects nobody.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.agi.channel import Channel
 from ivr.agi.faults import ChannelFault
@@ -28,6 +31,7 @@ PROMPT_OF_DIALSTATUS = {
 }
 PROMPT_OF_CAUSE = {1: "unallocated", 21: "rejected"}
 PROMPT_OF_END = {"balance-used-up": "balance-used-up", "cap-reached": "session-cap-reached"}
+GATEWAY_FAULT = "gateway-fault"
 TRY_NEXT_TRUNK = frozenset({"CONGESTION", "CHANUNAVAIL"})
 FINAL_CAUSES = frozenset({1, 17, 21, 22, 28})
 
@@ -44,11 +48,19 @@ class Turns:
     """The AGI handlers of a gateway."""
 
     def __init__(
-        self, shelf: Shelf, live: LiveCalls, settler: Settler, story: StoryRules, dial: DialRules, log: Any
+        self,
+        shelf: Shelf,
+        live: LiveCalls,
+        settler: Settler,
+        load: Callable[[str], Awaitable[LiveCall | None]],
+        story: StoryRules,
+        dial: DialRules,
+        log: Any,
     ) -> None:
         self._shelf = shelf
         self._live = live
         self._settler = settler
+        self._load = load
         self._story = story
         self._dial = dial
         self._log = log
@@ -59,7 +71,7 @@ class Turns:
         office = BackOffice(self._shelf)
         story = CallStory(AgiCaller(channel), office, self._shelf.clock, self._story, ring)
         call = self._live.add(LiveCall(ring.call_id, ring.uniqueid, ring.channel))
-        call.events, call.waits_ms = story.events, office.waits_ms
+        call.events, call.waits_ms, call.in_turn = story.events, office.waits_ms, True
         try:
             decision = await story.tell()
             call.events = story.events
@@ -74,8 +86,16 @@ class Turns:
         except Exception:
             # Outermost edge of a turn: the switch apologises, TollgateGone settles, and the server reports the fault.
             call.events = story.events
-            call.disposition = "gateway-fault"
+            call.disposition = GATEWAY_FAULT
             raise
+        finally:
+            await self._leave(call)
+
+    async def _leave(self, call: LiveCall) -> None:
+        """The end of a turn: what the switch said of the caller meanwhile counts now."""
+        call.in_turn = False
+        if call.gone:
+            await self._settler.settle_unanswered(call, call.disposition or "caller-hung-up", source="event")
 
     def _ring(self, channel: Channel) -> Ring:
         dnis, asserted, claimed, *_ = (*channel.args, "", "", "")
@@ -121,13 +141,29 @@ class Turns:
         """`/after-dial`: the next trunk, or what became of the call, told to a caller who is still there."""
         call_id, dialstatus, cause_text, record_text = (*channel.args, "", "", "", "")[:4]
         cause = int(cause_text) if cause_text.isascii() and cause_text.isdigit() else 0
-        call = self._live.find(call_id, channel.uniqueid)
+        call = self._live.find(call_id, channel.uniqueid) or await self._loaded(call_id)
         if call is None:
-            # This process was started after the call was connected, or has settled it already.
             await self._say_goodbye(channel, "goodbye", NORMAL_CLEARING)
             return
+        call.in_turn = True
+        try:
+            await self._after_dial(channel, call, dialstatus, cause, parse_record(record_text))
+        finally:
+            await self._leave(call)
+
+    async def _loaded(self, call_id: str) -> LiveCall | None:
+        """A call that was connected before this process was started; None when it is settled already."""
+        try:
+            return await self._load(call_id)
+        except SQLAlchemyError as fault:
+            self._log.warning("after-dial", call=call_id, fault=type(fault).__name__)
+            return None
+
+    async def _after_dial(
+        self, channel: Channel, call: LiveCall, dialstatus: str, cause: int, record: SwitchRecord | None
+    ) -> None:
         if dialstatus == "ANSWER":
-            await self._after_conversation(channel, call, parse_record(record_text))
+            await self._after_conversation(channel, call, record)
             return
         if dialstatus in TRY_NEXT_TRUNK and cause not in FINAL_CAUSES and call.trunks_left and call.meter:
             trunk, call.trunks_left = call.trunks_left[0], call.trunks_left[1:]

@@ -52,10 +52,12 @@ class Telephone:
     def press(self, digits: str, gap_s: float = 0.08) -> None:
         """Key digits as a hand does, 0.1 s each."""
         for digit in digits:
-            fields = {"Channel": self._channel, "Digit": digit, "Duration": "100"}
-            answer = self._link.ask("PlayDTMF", fields)
-            _must(answer)
+            self.press_once(digit)
             time.sleep(0.1 + gap_s)
+
+    def press_once(self, digit: str) -> None:
+        """Begin one digit of 0.1 s, and do not wait for its end."""
+        _must(self._link.ask("PlayDTMF", {"Channel": self._channel, "Digit": digit, "Duration": "100"}))
 
     def is_up(self) -> bool:
         """Whether the call still stands."""

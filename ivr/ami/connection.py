@@ -57,6 +57,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]  # panoramisk ships no type
         loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self.closed = False
+        self.heard_s = loop.time()
         self.greeted: asyncio.Future[Banner] = loop.create_future()
         self.booted: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
@@ -78,6 +79,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]  # panoramisk ships no type
         """Parse and hand on; a peer that is no Asterisk is left at once."""
         if self.closed:
             return
+        self.heard_s = asyncio.get_running_loop().time()
         try:
             messages = self._parser.feed(data)
         except BannerFault as fault:
@@ -90,6 +92,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]  # panoramisk ships no type
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what is pending and tell the owner, once."""
+        self.heard_s = asyncio.get_running_loop().time()
         self._finish(self._reason if exc is None else f"{self._reason}: {type(exc).__name__}")
 
     # panoramisk's AMIProtocol -----------------------------------------------------------------------------------
