@@ -34,10 +34,10 @@ bench:  ## measurements: run alone on an idle machine
 	@$(PYTHON) -m pytest -m load -v -s tests
 
 demo: install  ## a gateway, a telephone network and a prepaid call you can watch
-	@$(PYTHON) -m dialplan.lab demo
+	@.venv/bin/tollgate demo run
 
 up: install  ## the gateway and a telephone network; register a softphone and call
-	@$(PYTHON) -m dialplan.lab up
+	@.venv/bin/tollgate demo up $(UP)
 
 simulate:  ## seeded simulation with kills, duplicates and delays
 	@docker/install.sh test
