@@ -1,12 +1,16 @@
 """One way to the database: an engine, a transaction that is whole or not at all, and the schema's revision.
 
 SQLite runs in WAL with `synchronous=FULL`; its writing transactions begin IMMEDIATE, so that what was read is still
-true when it is written. PostgreSQL runs READ COMMITTED; money is guarded by conditional updates, not by isolation.
+true when it is written, and those of one process take turns (left to itself SQLite sleeps up to a tenth of a second
+between two looks at its lock, and the sleeper is overtaken by all others). PostgreSQL runs READ COMMITTED; money is
+guarded by conditional updates, not by isolation.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,6 +68,24 @@ def from_micros(value: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Whose turn it is to write, among the threads that share an engine."""
+
+    lock: threading.Lock
+    limit_s: float
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for the turn; who waited too long goes on without, and SQLite refuses him in its own words."""
+        mine = self.lock.acquire(timeout=self.limit_s)
+        try:
+            yield
+        finally:
+            if mine:
+                self.lock.release()
+
+
 def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16) -> Engine:
     """An engine for `url` (sqlite:///path or postgresql://...), set up as this module promises.
 
@@ -78,6 +100,7 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
             max_overflow=pool_size,
             poolclass=sa.pool.QueuePool,
             hide_parameters=True,
+            execution_options={"turn": _Turn(threading.Lock(), busy_timeout_s)},
         )
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
@@ -108,7 +131,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
     On a rehearsing engine it is rolled back at the end all the same.
     """
-    with engine.connect() as connection, connection.begin() as begun:
+    turn: _Turn | None = engine.get_execution_options().get("turn")
+    with turn.taken() if turn else nullcontext(), engine.connect() as connection, connection.begin() as begun:
         yield connection
         if engine.get_execution_options().get("rehearsal", False):
             begun.rollback()
