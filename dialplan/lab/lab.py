@@ -1,5 +1,6 @@
 """Both Asterisks as one thing: made from settings, started, and gone afterwards."""
 
+import contextlib
 import os
 import secrets
 import socket
@@ -54,6 +55,15 @@ aors = callee
 type = aor
 contact = sip:127.0.0.1:{callee_sip}
 """
+
+# A softphone on another machine reaches the switch at that address, and must be told it for its audio.
+_SOFTPHONE_TRANSPORT = """
+[softphone-udp]
+type = transport
+protocol = udp
+bind = {bind}:{sip_port}
+"""
+_SOFTPHONE = "[softphone](tollgate-trunk)\n"
 
 _USER = """
 [{name}]
@@ -110,13 +120,18 @@ class Lab:
         ports: Ports | None = None,
         sounds: Path | None = None,
         installation: Installation | None = None,
+        softphone_bind: str = "127.0.0.1",
     ) -> None:
-        """Write nothing yet; raises NoAsteriskError when this machine has none."""
+        """Write nothing yet; raises NoAsteriskError when this machine has none.
+
+        The softphone may come by `softphone_bind` too, one address of this machine; everything else is on loopback.
+        """
         self.ports = ports or free_ports()
         self.installation = installation or find_installation()
         self.settings = _settings(base, self.ports)
         self.observer = Login("observer", secrets.token_hex(16))
         self.admin = Login("admin", secrets.token_hex(16))
+        self._softphone_bind = softphone_bind
         self._sounds = sounds if sounds is not None else PROMPTS
         where = f"/srv/tollgate/{name}" if self.installation.root else str(Path("var/lab", name).resolve())
         self.gateway = Instance("gateway", self.installation, f"{where}/gateway", ami_port=self.ports.gateway_ami)
@@ -148,6 +163,8 @@ class Lab:
         """End both and delete their directories."""
         self.gateway.remove()
         self.network.remove()
+        with contextlib.suppress(OSError):  # not empty: it is not ours alone
+            self.gateway.outside.parent.rmdir()
 
     def gateway_files(self) -> dict[str, str]:
         """What `tollgate asterisk render` writes, with the lab's users and trunks beside it."""
@@ -155,8 +172,14 @@ class Lab:
         rendered["tollgate-pjsip.conf"] += _LAB_TRUNKS.format(
             trunk=self.settings.switch.trunk, callee_sip=self.ports.callee_sip
         )
+        if self._softphone_bind != "127.0.0.1":
+            rendered["tollgate-pjsip.conf"] = self._reachable(rendered["tollgate-pjsip.conf"])
         rendered["manager.d/lab.conf"] = _user(self.observer, "call,cdr,user", "") + _user(self.admin, "all", "all")
         return rendered
+
+    def _reachable(self, pjsip: str) -> str:
+        transport = _SOFTPHONE_TRANSPORT.format(bind=self._softphone_bind, sip_port=self.ports.gateway_sip)
+        return pjsip.replace(_SOFTPHONE, f"{_SOFTPHONE}media_address = {self._softphone_bind}\n") + transport
 
     def network_files(self) -> dict[str, str]:
         """The telephone network: the same frame, another dialplan."""

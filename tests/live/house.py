@@ -10,12 +10,12 @@ from billing.accounts.account import Account
 from billing.calls import service as call_service
 from billing.calls import store as call_store
 from billing.calls.call import Cdr
+from dialplan.lab.gateway_process import GatewayProcess
 from dialplan.lab.lab import Lab
 from dialplan.lab.polling import wait_for
 from runtime import database, keys
 from runtime.clock import SystemClock
 from tests.ivr.town import Town, build_town
-from tests.live.gateway_process import GatewayProcess
 
 
 @dataclass(frozen=True, slots=True)

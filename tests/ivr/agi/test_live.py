@@ -9,12 +9,12 @@ import pytest
 import uvloop
 
 from dialplan.lab.lab import Lab
+from dialplan.lab.telephone import Telephone
 from ivr.agi.channel import ANY_DIGIT, Channel, Keyed
 from ivr.agi.faults import CallerGone, ChannelFault, CommandFailed, CommandInvalid
 from ivr.agi.server import AgiServer
 from runtime.settings import Settings
 from tests.live.conftest import linked
-from tests.live.telephone import Telephone
 
 Work = Callable[[Channel], Awaitable[object]]
 
