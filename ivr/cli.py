@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ivr.demo import cli as demo
 from runtime.command import (
     AsJson,
     CommandError,
@@ -33,6 +34,7 @@ def attach(app: typer.Typer) -> None:
     calls.command("live")(live)
     calls.command("hangup")(hangup)
     app.command("doctor")(doctor)
+    demo.attach(app)
 
 
 def run() -> None:

@@ -89,6 +89,16 @@ class ManagerLink:
                 return rows
             rows.append(message)
 
+    def next_message(self, wait_s: float) -> Message | None:
+        """The next message of any kind, in the order they came; None when there is none in time."""
+        if self._kept:
+            return self._kept.pop(0)
+        deadline = time.monotonic() + wait_s
+        while b"\r\n\r\n" not in self._buffer:
+            if not self._received(deadline):
+                return None
+        return self._message(deadline)
+
     def _until(
         self, wanted: Callable[[Message], bool], *, keep_others: bool = False, timeout_s: float | None = None
     ) -> Message:
@@ -109,18 +119,24 @@ class ManagerLink:
 
     def _line(self, deadline: float) -> str:
         while b"\n" not in self._buffer:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
+            if not self._received(deadline):
                 raise ManagerLinkError("the manager interface does not answer")
-            self._socket.settimeout(left_s)
-            try:
-                chunk = self._socket.recv(65536)
-            except TimeoutError:
-                raise ManagerLinkError("the manager interface does not answer") from None
-            except OSError as error:
-                raise ManagerLinkError(f"the manager interface broke off ({error})") from None
-            if not chunk:
-                raise ManagerLinkError("the manager interface closed the connection")
-            self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode("utf-8", "replace").rstrip("\r")
+
+    def _received(self, deadline: float) -> bool:
+        """Whether more came before the deadline; raises ManagerLinkError when the connection is gone."""
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            return False
+        self._socket.settimeout(left_s)
+        try:
+            chunk = self._socket.recv(65536)
+        except TimeoutError:
+            return False
+        except OSError as error:
+            raise ManagerLinkError(f"the manager interface broke off ({error})") from None
+        if not chunk:
+            raise ManagerLinkError("the manager interface closed the connection")
+        self._buffer += chunk
+        return True
