@@ -18,8 +18,8 @@ WITHOUT_JSON = frozenset({"gateway run"})
 READ_ONLY = frozenset(
     {"list", "show", "test", "explain", "live", "current", "check", "env", "doctor", "run", "audit", "prompts"}
 )
-WRITES_ELSEWHERE = frozenset({"asterisk render", "call hangup"})
-"""Not the database: these write files, or tell the switch."""
+WRITES_ELSEWHERE = frozenset({"asterisk render", "call hangup", "demo up"})
+"""Not the database of this installation: these write files or a database of their own, or tell the switch."""
 CAN_BE_UNDONE = frozenset({"route remove"})
 DESTRUCTIVE = frozenset({"close", "revoke", "remove", "hangup", "block", "unblock"})
 HEAVY = ("sqlalchemy", "alembic", "pydantic_settings", "psycopg", "phonenumbers", "panoramisk", "asyncio")
