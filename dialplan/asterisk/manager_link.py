@@ -26,7 +26,11 @@ class ManagerLink:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
             raise ManagerLinkError(f"no manager interface on {host}:{port} ({error.strerror or error})") from None
-        self.greeting = self._line(time.monotonic() + timeout_s)
+        try:
+            self.greeting = self._line(time.monotonic() + timeout_s)
+        except ManagerLinkError:
+            self.close()
+            raise
         if not self.greeting.startswith("Asterisk Call Manager/"):
             self.close()
             raise ManagerLinkError(f"what answers on {host}:{port} is not Asterisk")
