@@ -36,6 +36,7 @@ from billing.operators.operator import ServiceProfile
 from billing.rating import Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
+from ivr.metering import MeterPolicy
 from ivr.reception import Arrival, Plan, Ring
 from ivr.refusals import CallRefusal
 from runtime import database, ids
@@ -99,6 +100,13 @@ class Shelf:
     pool: Executor
     can_extend: Callable[[], bool] = lambda: True
     """Whether the switch can be told of more time: without that no call is connected."""
+
+    @property
+    def policy(self) -> MeterPolicy:
+        """When a call that is up is given more, and its caller a warning."""
+        charging, warn_at_s = self.settings.charging, self.settings.call.warn_at_s
+        warn_at_ms = tuple(at * 1000 for at in warn_at_s)
+        return MeterPolicy(charging.grant_s * 1000, charging.extend_before_s * 1000, warn_at_ms)
 
     @property
     def limits(self) -> Limits:
@@ -284,7 +292,7 @@ class BackOffice:
             ani=plan.ani,
             session_cap_ms=plan.session_cap_ms,
             month_cap_ms=plan.profile.month_cap_s * 1000,
-            wanted_ms=charging.grant_s * 1000,
+            wanted_ms=shelf.policy.first_grant_ms,
             minimum_ms=self.minimum_talk_ms,
             valid_for=timedelta(seconds=shelf.settings.switch.ring_timeout_s + charging.settle_grace_s),
             events=tuple(events),

@@ -22,7 +22,6 @@ from ivr.ami.switch import Switch
 from ivr.back_office import Shelf
 from ivr.call import StoryRules
 from ivr.live_calls import LiveCall, LiveCalls
-from ivr.metering import MeterPolicy
 from ivr.meters import Meters
 from ivr.recovery import Recovery, ended_as
 from ivr.settlement import Settler
@@ -64,10 +63,7 @@ class Gateway:
         switch = Switch(self._ami)
         rates, routes = RateBook(engine), RouteBook(engine)
         shelf = Shelf(engine, clock, pepper, settings, rates, routes, self._call_pool, self._can_extend)
-        warn_at_ms = tuple(at * 1000 for at in settings.call.warn_at_s)
-        charging = settings.charging
-        policy = MeterPolicy(charging.grant_s * 1000, charging.extend_before_s * 1000, warn_at_ms)
-        self._meters = Meters(engine, clock, switch, self._meter_pool, policy, self._log)
+        self._meters = Meters(engine, clock, switch, self._meter_pool, shelf.policy, self._log)
         self._settler = Settler(engine, clock, switch, self._meter_pool, self._live, self._log)
         self._recovery = Recovery(
             engine,

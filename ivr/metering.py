@@ -21,6 +21,11 @@ class MeterPolicy:
         """How long before the end of the grant more is asked for; early enough that no warning comes too late."""
         return max([self.extend_before_ms, *(at + self.retry_ms for at in self.warn_at_ms)])
 
+    @property
+    def first_grant_ms(self) -> int:
+        """What to ask for before the call is connected: so much that nothing is due at the moment of the answer."""
+        return self.grant_ms if self.grant_ms > self.margin_ms else self.grant_ms + self.margin_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:

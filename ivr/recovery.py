@@ -126,10 +126,9 @@ class Recovery:
 
         Raises SQLAlchemyError.
         """
-        for kept in await self._kept():
-            if kept.call.call_id == call_id or (uniqueid and kept.call.uniqueid == uniqueid):
-                return self._adopt(kept)
-        return None
+        loop = asyncio.get_running_loop()
+        kept = await loop.run_in_executor(self._pool, self._read_one, call_id, uniqueid)
+        return None if kept is None else self._adopt(kept)
 
     async def _kept(self) -> list[Kept]:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_kept)
@@ -138,6 +137,11 @@ class Recovery:
         with database.reading(self._engine) as connection:
             calls = call_store.live_calls(connection, self._switch_name)
             return [Kept(live.call, live.session, _rate(connection, live)) for live in calls]
+
+    def _read_one(self, call_id: str, uniqueid: str) -> Kept | None:
+        with database.reading(self._engine) as connection:
+            live = call_store.live_call(connection, self._switch_name, call_id, uniqueid)
+            return None if live is None else Kept(live.call, live.session, _rate(connection, live))
 
     def _adopt(self, kept: Kept) -> LiveCall:
         row, session = kept.call, kept.session

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -68,6 +69,12 @@ _LIVE = (
 )
 _LIVE_CALLS = Prepared(_LIVE)
 _LIVE_CALLS_OF_SWITCH = Prepared(_LIVE.where(call.c.switch == sa.bindparam("on_switch")))
+_LIVE_CALL_OF_SWITCH = Prepared(
+    _LIVE.where(
+        call.c.switch == sa.bindparam("on_switch"),
+        sa.or_(call.c.id == sa.bindparam("call_id"), call.c.uniqueid == sa.bindparam("with_uniqueid")),
+    ).limit(1)
+)
 _OVERDUE = Prepared(
     sa.select(
         charging_session.c.id,
@@ -195,8 +202,18 @@ def find_call(conn: Connection, id_or_prefix: str) -> Call | None:
 def live_calls(conn: Connection, switch: str | None = None) -> list[LiveCall]:
     """Calls that are not settled, of one switch or of all, by arrival."""
     rows = _LIVE_CALLS.all(conn) if switch is None else _LIVE_CALLS_OF_SWITCH.all(conn, on_switch=switch)
+    return [_live_call(row) for row in rows]
+
+
+def live_call(conn: Connection, switch: str, call_id: str, uniqueid: str = "") -> LiveCall | None:
+    """The call of a switch that is not settled and has this id, or this caller's leg."""
+    row = _LIVE_CALL_OF_SWITCH.first(conn, on_switch=switch, call_id=call_id, with_uniqueid=uniqueid)
+    return None if row is None else _live_call(row)
+
+
+def _live_call(row: tuple[Any, ...]) -> LiveCall:
     width = len(_CALL_COLUMNS)
-    return [LiveCall(Call(*row[:width]), None if row[width] is None else Session(*row[width:])) for row in rows]
+    return LiveCall(Call(*row[:width]), None if row[width] is None else Session(*row[width:]))
 
 
 def open_sessions_past(conn: Connection, before_at: datetime) -> list[OverdueSession]:
