@@ -44,6 +44,7 @@ class Entry:
     tries_left: int
     timeout_ms: int
     lead: tuple[str, ...] = ()
+    pound_forgiven: bool = False
 
     @property
     def exhausted(self) -> bool:
@@ -56,8 +57,13 @@ class Entry:
         return Ask(question.name, (*self.lead, *question.prompts), question.maximum_digits, self.timeout_ms)
 
     def hear(self, keyed: Keyed) -> "tuple[Entry, str | None]":
-        """The entry after what was keyed, and the digits if they can be an answer at all."""
+        """The entry after what was keyed, and the digits if they can be an answer at all.
+
+        A `#` alone is forgiven once: it is the end of an answer that was full before it, and came too late for it.
+        """
         digits = keyed.digits
+        if not digits and not keyed.ended_by_silence and not self.pound_forgiven:
+            return replace(self, pound_forgiven=True), None
         body = digits[1:] if self.question.star_allowed and digits.startswith("*") else digits
         fits = self.question.minimum_digits <= len(digits) <= self.question.maximum_digits
         if fits and body.isascii() and body.isdigit():

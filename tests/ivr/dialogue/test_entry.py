@@ -21,6 +21,13 @@ def test_silence_costs_a_try_and_is_told() -> None:
     assert (entry.tries_left, entry.lead) == (2, ("tollgate/nothing-keyed",))
 
 
+def test_a_late_pound_is_forgiven_once() -> None:
+    entry, digits = fresh().hear(Keyed("", ended_by_silence=False))
+    assert (digits, entry.tries_left, entry.lead) == (None, 3, ("tollgate/welcome",))
+    entry, digits = entry.hear(Keyed("", ended_by_silence=False))
+    assert (digits, entry.tries_left) == (None, 2)
+
+
 def test_too_few_digits_cost_a_try() -> None:
     entry, digits = fresh().hear(Keyed("1234", ended_by_silence=True))
     assert (digits, entry.tries_left, entry.lead) == (None, 2, ("tollgate/pin-wrong",))
@@ -48,7 +55,7 @@ def test_digits_are_not_shown() -> None:
 def test_only_what_fits_is_an_answer(text: str) -> None:
     entry, digits = fresh().hear(Keyed(text, ended_by_silence=False))
     if digits is None:
-        assert entry.tries_left == 2
+        assert entry.tries_left == (2 if text else 3)
     else:
         assert len(digits) == 8
         assert digits.isascii()
