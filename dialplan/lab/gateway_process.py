@@ -28,9 +28,25 @@ class GatewayProcess:
         self.log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
 
+    def hand_over(self) -> subprocess.Popen[bytes]:
+        """Ask it to end, start the next one beside it, and give the one that ends."""
+        leaving, self._process = self._process, None
+        if leaving is None:
+            raise GatewayEndedError("no gateway runs")
+        begun = len(self.log_lines("draining"))
+        os.killpg(leaving.pid, signal.SIGTERM)
+        wait_for(lambda: len(self.log_lines("draining")) > begun, "the gateway drains", 5.0)
+        self.start()
+        return leaving
+
     def start(self) -> None:
         """Start it and wait until it is ready and has its switch."""
         begun = len(self.log_lines("switch-up"))
+        self.launch()
+        wait_for(lambda: self._is_ready(begun), "the gateway has its switch", 20.0)
+
+    def launch(self) -> None:
+        """Start it and wait for nothing."""
         with self.log_file.open("ab") as log:
             # setpriv: should this process be killed, the kernel ends the gateway too
             self._process = subprocess.Popen(  # noqa: S603 - fixed words
@@ -41,7 +57,6 @@ class GatewayProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(lambda: self._is_ready(begun), "the gateway has its switch", 20.0)
 
     def is_up(self) -> bool:
         """Whether it runs."""

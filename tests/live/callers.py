@@ -44,7 +44,7 @@ class Callers:
             for number, text in texts.items():
                 if place < len(text):
                     self._press_one(self.telephones[number], text[place])
-            time.sleep(max(0.0, begun_s + 0.2 - time.monotonic()))
+            time.sleep(max(0.0, begun_s + 0.16 - time.monotonic()))
 
     def _press_one(self, telephone: Telephone, digit: str) -> None:
         try:
