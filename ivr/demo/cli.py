@@ -23,14 +23,17 @@ def attach(app: typer.Typer) -> None:
     group.command("up", epilog="Example: tollgate demo up --bind 192.0.2.10")(up)
 
 
-def run(as_json: AsJson = False) -> int:
+Name = Annotated[str, typer.Option(help="Name of its directory below var/: another name runs beside it.")]
+
+
+def run(name: Name = "demo", as_json: AsJson = False) -> int:
     """Show one prepaid call: identified, age-checked, priced, connected, warned, cut at zero; then the bill.
 
     Exit code 0 only when the account ended at exactly zero.
     """
     from ivr.demo import run as demo
 
-    with _stage(demo.PLAN) as stage:
+    with _stage(demo.plan(name)) as stage:
         view = _view()
         result = demo.run(stage, view)
         faults = [*result.faults, *demo.check_books(stage)]
@@ -47,6 +50,7 @@ def run(as_json: AsJson = False) -> int:
 def up(
     bind: Annotated[str, typer.Option(help="Address of this machine at which a softphone may register.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1024, max=65535, help="UDP port of SIP.")] = 5060,
+    name: Name = "up",
     as_json: AsJson = False,
 ) -> int:
     """Keep a gateway and a telephone network up until Ctrl-C, for a softphone to register and call.
@@ -55,8 +59,7 @@ def up(
     """
     from ivr.demo import up as demo
 
-    plan = demo.plan(bind, port)
-    with _stage(plan) as stage:
+    with _stage(demo.plan(name, bind, port)) as stage:
         view = _view()
         door = demo.open_door(stage, view, bind, port)
         if as_json:

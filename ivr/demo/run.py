@@ -15,7 +15,7 @@ from ivr.demo import seed
 from ivr.demo.books import Books
 from ivr.demo.keypad import Cue, Keypad
 from ivr.demo.showing import Showing
-from ivr.demo.stage import Plan, Stage
+from ivr.demo.stage import Plan, Section, Stage
 from ivr.demo.view import View
 from ivr.demo.watch import Watch
 from runtime.clock import SystemClock
@@ -24,7 +24,7 @@ from sounds.manifest import load_manifest
 
 # Hawaii in the sample tariff: 0.035 a minute in steps of 6 s, so that the money can be seen to fall.
 DESTINATION = "18085550104"
-PLAN = Plan("demo", {"call": {"warn_at_s": [10]}, "charging": {"grant_s": 20, "extend_before_s": 5}})
+SETTINGS: dict[str, Section] = {"call": {"warn_at_s": [10]}, "charging": {"grant_s": 20, "extend_before_s": 5}}
 CUES = {
     "tollgate/enter-ssn-last-four": Cue(seed.SSN_LAST_FOUR, 2.5),
     "tollgate/enter-destination": Cue(f"{DESTINATION}#", 2.5),
@@ -54,6 +54,11 @@ class Result:
             "the caller was not warned": not self.was_warned,
         }
         return [fault for fault, is_so in found.items() if is_so]
+
+
+def plan(name: str) -> Plan:
+    """Short grants and a late warning, so that half a minute shows them all."""
+    return Plan(name, SETTINGS)
 
 
 def run(stage: Stage, view: View) -> Result:

@@ -7,6 +7,7 @@ by the next one (the kernel ends the children of a killed run at once).
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -70,7 +71,9 @@ class Stage:
 
     @staticmethod
     def folder_of(name: str) -> Path:
-        """Where the files of a demonstration are."""
+        """Where the files of a demonstration are; raises CommandError for what is no name."""
+        if not re.fullmatch("[a-z0-9][a-z0-9-]{0,39}", name):
+            raise CommandError("--name: 1 to 40 small letters, digits and dashes", ExitCode.USAGE)
         return Path("var", name).resolve()
 
     @property

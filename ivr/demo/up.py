@@ -85,13 +85,13 @@ class Door:
         ]
 
 
-def plan(bind: str, port: int) -> Plan:
+def plan(name: str, bind: str, port: int) -> Plan:
     """Settings and ports; raises CommandError when the softphone could not come in there."""
     for address in {"127.0.0.1", bind}:
         _must_be_free(address, port)
-    secret = kept_secret(Stage.folder_of("up") / "softphone-secret")
+    secret = kept_secret(Stage.folder_of(name) / "softphone-secret")
     return Plan(
-        "up",
+        name,
         {"call": {"warn_at_s": [60, 15]}, "switch": {"softphone_secret": secret}},
         keep=True,
         bind=bind,
