@@ -21,7 +21,7 @@ from ivr.call import Bye, CallStory, Decision, Dial, StoryRules
 from ivr.reception import Ring
 from runtime import ids
 from runtime.keys import Pepper
-from runtime.settings import Settings
+from runtime.settings import CallSettings, Settings
 from tests.clock import SettableClock
 from tests.ivr.scripted import ScriptedCaller
 from tests.ivr.town import ANN, BOB, CALLING, CHECKED, ISSUING, SHARED, SSN, STRANGER, Town, build_town
@@ -37,8 +37,9 @@ def town(engine: Engine, clock: SettableClock, pepper: Pepper, tmp_path: Path) -
 @pytest.fixture
 def shelf(town: Town) -> Iterator[Shelf]:
     with ThreadPoolExecutor(4) as pool:
+        settings = Settings(call=CallSettings(warn_at_s=(10,)))  # so that the first grant is one minute
         rates, routes = RateBook(town.engine, town.clock), RouteBook(town.engine, town.clock)
-        yield Shelf(town.engine, town.clock, town.pepper, Settings(), rates, routes, pool)
+        yield Shelf(town.engine, town.clock, town.pepper, settings, rates, routes, pool)
 
 
 class Told:
