@@ -1,8 +1,8 @@
 """Many calls at once with SIPp: callers who key RFC 4733 digits, callees who answer, and a short trace of both.
 
-What a call does is in its numbers: the destination `+331 NNNN TTTT` is call N, and the callee hangs up TTTT ms after the
-answer; with TTTT = 0000 it waits for the other side. A caller's line in the file of calls says who he is and how long he
-thinks. Traces hold the first line of each message with SIPp's own time in microseconds, not the messages.
+What a call does is in its numbers: the destination `+331 NNNN TTTT` is call N, and the callee hangs up TTTT ms after
+the answer; with TTTT = 0000 it waits for the other side. A caller's line in the file of calls says who he is and how
+long he thinks. Traces hold the first line of each message with SIPp's own time in microseconds, not the messages.
 """
 
 import os
