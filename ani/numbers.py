@@ -20,7 +20,7 @@ _NANP = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}")
 _WITHHELD = frozenset(
     {"", "anonymous", "private", "restricted", "unavailable", "unknown", "<unknown>", "withheld", "unidentified"}
 )
-_NAME_ADDRESS = re.compile(r'(?:[ \t]*"(?:[^"\\]|\\.)*"[ \t]*|[^"<>]*)<([^<>]*)>')
+_NAME_ADDRESS = re.compile(r'(?:[ \t]*"(?:[^"\\]|\\.)*"[ \t]*|[^"<>]*)<([^<>]*)>[ \t]*(?:[;,]|$)')
 _URI = re.compile(r"[ \t]*(sips?|tel):([^ \t<>]*)[ \t]*", re.IGNORECASE)
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 
@@ -78,8 +78,10 @@ def parse_identity_header(header: str) -> str:
     """The user part of a raw From or P-Asserted-Identity header (RFC 3261, 3325, 3966); "" when there is none.
 
     A header that is there but is not of the grammar gives UNREADABLE, so that nothing less trusted is read instead of
-    it. The first identity counts. Percent-encoding is left as it is, so that `parse_ani` refuses it. Parameters of the
-    user part are cut off, but one with a phone-context stays: read without it, it would be another line's number.
+    it. The first identity counts, and only where it ends as one: a name that closes its own quotation marks and puts
+    an address of its choice before the real one is not of the grammar. Percent-encoding is left as it is, so that
+    `parse_ani` refuses it. Parameters of the user part are cut off, but one with a phone-context stays: read without
+    it, it would be another line's number.
     """
     if not header:
         return ""
