@@ -34,4 +34,4 @@ class Keypad:
         if self._digits and now_s >= self._due_s:
             digit, self._digits = self._digits[0], self._digits[1:]
             self._due_s = now_s + GAP_S
-            self._telephone.press_once(digit)
+            self._telephone.press(digit, gap_s=0.0)

@@ -132,4 +132,5 @@ def _must_be_free(address: str, port: int) -> None:
             probe.bind((address, port))
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "not an address"
-            raise CommandError(f"cannot speak SIP on {address}:{port}: {why}; see --bind and --port") from None
+            wanted = "choose by --bind and --port, as in make up UP='--port 5062'"
+            raise CommandError(f"cannot speak SIP on {address}:{port}: {why}; {wanted}") from None

@@ -99,7 +99,7 @@ def _panel(scene: Scene, standing: Standing | None, used_ms: int) -> Panel:
     rows.add_column()
     call = standing.kept.call if standing else None
     name = f"  {standing.subscriber}" if standing and standing.subscriber else ""
-    rows.add_row("from", Text((call.ani or "number withheld" if call else "…") + name))
+    rows.add_row("from", Text((call.ani or "no number asserted" if call else "…") + name))
     rows.add_row("dialled", scene.dialled)
     rows.add_row("account", standing.account.number if standing and standing.account else "")
     rows.add_row("step", Text(scene.step, "bold cyan"))

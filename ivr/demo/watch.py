@@ -20,9 +20,11 @@ _QUESTIONS = {
     "tollgate/enter-ssn-last-four": "age check",
     "tollgate/enter-pin": "PIN",
     "tollgate/enter-access-code": "access code",
+    # the balance leads into the question: who keys during it keys the destination already
+    "tollgate/your-balance-is": "destination",
     "tollgate/enter-destination": "destination",
 }
-SHOWN_DIGITS = frozenset({"tollgate/enter-destination"})
+SHOWN_DIGITS = frozenset({"tollgate/your-balance-is", "tollgate/enter-destination"})
 
 
 class Who(StrEnum):
@@ -125,7 +127,7 @@ def _play(scene: Scene, message: Message, texts: Mapping[str, str]) -> Iterator[
         return
     if scene.step == "rings":
         scene.step = "answered"
-    asked = next((name for name in files if name in _QUESTIONS), "")
+    asked = next((name for name in reversed(files) if name in _QUESTIONS), "")
     if asked:
         scene.asked, scene.step = asked, _QUESTIONS[asked]
     elif "tollgate/connecting" in files:
