@@ -1,0 +1,126 @@
+"""From the parts of a price to an amount of money, for what is billed and for what is held; the one arithmetic.
+
+`price` is what a session costs. `hold` is what must be held so that any use up to there can be paid: it never falls as
+use grows, not even where the price does (a better tier for everything, a bundle that covers all or nothing, prices
+below zero). Where the price never falls the two are the same.
+"""
+
+from billing.money import divide, divide_up
+from billing.pricing import cover, plain
+from billing.pricing.bundles import Draw
+from billing.pricing.increments import billed, counted
+from billing.pricing.parts import EXACT, Part, Use, access_fee_parts, fee_parts, price_parts
+from billing.pricing.rate import Context, Rate
+from billing.pricing.terms import WHOLE, MaximumRule, Measure, Precision, Scope, Terms, VolumeRule
+
+PLAIN = Terms()
+"""What a rate without terms means."""
+
+
+def is_plain(rate: Rate, context: Context) -> bool:
+    """Whether the price is the short formula of per minute, connect fee, minimum and increments."""
+    return rate.terms is None and not context.bundles
+
+
+def price(rate: Rate, used: int, context: Context) -> int:
+    """The cost of this use, in micro-units; below zero only where the terms allow prices to be."""
+    if is_plain(rate, context):
+        return plain.price_micros(rate, used)
+    terms = rate.terms or PLAIN
+    return _total(rate, terms, context, Use(used, billed(rate, terms, used)))
+
+
+def hold(rate: Rate, used: int, context: Context) -> int:
+    """What any use up to `used` may cost at most, in micro-units; never falls, never below zero."""
+    if is_plain(rate, context):
+        return plain.price_micros(rate, used)
+    terms = rate.terms or PLAIN
+    uses = [used, *(one for one in _breaks(rate, terms, context) if 0 < one < used)]
+    return max(0, *(_total(rate, terms, context, Use(one, billed(rate, terms, one)), hold=True) for one in uses))
+
+
+def hold_of_billed(rate: Rate, use: Use, context: Context) -> int:
+    """What is held for a use if just so much of it were billed."""
+    return max(0, _total(rate, rate.terms or PLAIN, context, use, hold=True))
+
+
+def hold_without_time(rate: Rate, used: int, context: Context) -> int:
+    """The part of a hold that does not grow with time: fees and the minimum charge."""
+    if used <= 0:
+        return 0
+    terms = rate.terms or PLAIN
+    return max(0, _total(rate, terms, context, Use(used, billed(rate, terms, used)), hold=True, timeless=True))
+
+
+def draws(rate: Rate, used: int, context: Context) -> tuple[Draw, ...]:
+    """The included units this use takes, bundle by bundle."""
+    terms = rate.terms or PLAIN
+    return cover.draws(cover.stretches(rate, terms, context.bundles, billed(rate, terms, used)))
+
+
+def is_free(terms: Terms, context: Context, used: int) -> bool:
+    """Whether nothing at all is charged: not used, or within the grace. Counted as zero is not used."""
+    if used > 0 and terms.grace and counted(terms, used) <= terms.grace:
+        return True
+    if used > 0 and (terms.measure is Measure.TRANSACTION or counted(terms, used) > 0):
+        return False
+    return not (terms.fee_at_zero and (used > 0 or context.is_answered))
+
+
+def amount(terms: Terms, context: Context, parts: list[Part], *, cap: bool, has_minimum: bool) -> int:
+    """The money the parts come to: mark-up, least charge, rounding and most charge, in this order."""
+    precision = terms.precision
+    exact = _marked_up(terms, parts)
+    denominator = terms.per * EXACT
+    if has_minimum:
+        exact = max(exact, terms.minimum_charge_micros * denominator)
+    most = terms.maximum_charge_micros if cap else None
+    if most is not None:
+        exact = min(exact, most * denominator)
+    if precision.scope is Scope.TOTAL:
+        before = context.month_micros
+        total = rounded(precision, before + divide_up(exact, denominator)) - rounded(precision, before)
+    else:
+        total = rounded(precision, exact, denominator)
+    return total if most is None else min(total, most)
+
+
+def rounded(precision: Precision, numerator: int, denominator: int = 1) -> int:
+    """An amount as the terms round amounts, in micro-units."""
+    multiple = precision.multiple_micros
+    return divide(numerator, denominator * multiple, precision.mode) * multiple
+
+
+def _marked_up(terms: Terms, parts: list[Part]) -> int:
+    """The sum with the mark-up, over per x EXACT; part by part rounded where the terms say so."""
+    if terms.precision.scope is not Scope.PART:
+        exact = sum(part.numerator for part in parts)
+        return exact * (WHOLE + terms.markup) // WHOLE if terms.markup else exact
+    denominator = terms.per * EXACT
+    total = sum(rounded(terms.precision, part.numerator, denominator) for part in parts)
+    if terms.markup:
+        total += rounded(terms.precision, total * terms.markup, WHOLE)
+    return total * denominator
+
+
+def _total(rate: Rate, terms: Terms, context: Context, use: Use, *, hold: bool = False, timeless: bool = False) -> int:
+    if is_free(terms, context, use.used):
+        return 0
+    is_used = use.used > 0 and (terms.measure is Measure.TRANSACTION or counted(terms, use.used) > 0)
+    if not is_used:
+        parts = fee_parts(rate, terms, Use(0, 0))
+    elif timeless:
+        parts = [*access_fee_parts(terms, context), *fee_parts(rate, terms, use)]
+    else:
+        parts = price_parts(rate, terms, context, use, positive=hold and terms.negative)
+    has_minimum = terms.minimum_charge_micros > 0 and (timeless or any(part.kind == "use" for part in parts))
+    cap = not hold or terms.maximum_rule is MaximumRule.CAPS
+    return amount(terms, context, parts, cap=cap, has_minimum=has_minimum)
+
+
+def _breaks(rate: Rate, terms: Terms, context: Context) -> list[int]:
+    """The uses after which the price may fall."""
+    found = cover.breaks(rate, terms, context.bundles) if context.bundles else []
+    if terms.tiers and terms.volume_rule is VolumeRule.TOP:
+        found += [one.begins - context.month_used for one in terms.tiers]
+    return found
