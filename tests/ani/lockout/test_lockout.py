@@ -1,0 +1,78 @@
+"""Wrong entries lock a line, an account or everybody, in sliding windows."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
+
+from ani.lockout.lockout import ACCOUNT_WINDOW, LINE_WINDOW, Counts, Limits, is_over
+from ani.lockout.store import is_locked, record_wrong
+from runtime.database import transaction
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LINE, OTHER_LINE = "+16045550123", "+16045550124"
+LIMITS = Limits(per_line_hour=3, per_account_half_hour=4, overall_hour=6)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def wrong(engine: Engine, times: int, *, ani: str | None, account_id: int | None = None, at: datetime = NOW) -> None:
+    with transaction(engine) as conn:
+        for _ in range(times):
+            record_wrong(conn, ani=ani, account_id=account_id, kind="pin", at=at)
+
+
+def locked(engine: Engine, *, ani: str | None, account_id: int | None = None, now: datetime = NOW) -> bool:
+    with transaction(engine) as conn:
+        return is_locked(conn, ani=ani, account_id=account_id, limits=LIMITS, now=now)
+
+
+def test_a_line_is_locked_by_its_limit_and_opens_when_the_window_has_passed(engine: Engine) -> None:
+    wrong(engine, 2, ani=LINE)
+    assert not locked(engine, ani=LINE)
+    wrong(engine, 1, ani=LINE, at=NOW + timedelta(minutes=10))
+    assert locked(engine, ani=LINE, now=NOW + timedelta(minutes=10))
+    assert not locked(engine, ani=OTHER_LINE, now=NOW + timedelta(minutes=10))
+    assert locked(engine, ani=LINE, now=NOW + LINE_WINDOW - MICROSECOND)
+    assert not locked(engine, ani=LINE, now=NOW + LINE_WINDOW)
+
+
+def test_an_account_is_locked_from_every_line(engine: Engine) -> None:
+    wrong(engine, 2, ani=LINE, account_id=7)
+    wrong(engine, 2, ani=OTHER_LINE, account_id=7)
+    assert locked(engine, ani="+16045550125", account_id=7)
+    assert not locked(engine, ani="+16045550125", account_id=8)
+    assert not locked(engine, ani="+16045550125", account_id=7, now=NOW + ACCOUNT_WINDOW)
+
+
+@pytest.mark.parametrize("withheld", [None, ""])
+def test_wrong_entries_from_withheld_lines_count_overall(engine: Engine, withheld: str | None) -> None:
+    wrong(engine, 5, ani=withheld)
+    assert not locked(engine, ani=withheld)
+    wrong(engine, 1, ani=withheld)
+    assert locked(engine, ani=LINE)
+    assert not locked(engine, ani=LINE, now=NOW + timedelta(hours=1))
+
+
+def test_tries_side_by_side_on_one_line_get_no_more_than_the_limit(
+    engine: Engine, side_by_side: Callable[[int, Callable[[], None]], None]
+) -> None:
+    tried = []
+
+    def try_once() -> None:
+        with transaction(engine) as conn:
+            if not is_locked(conn, ani=LINE, account_id=7, limits=LIMITS, now=NOW):
+                tried.append(threading.get_ident())
+                record_wrong(conn, ani=LINE, account_id=7, kind="pin", at=NOW)
+
+    side_by_side(8, try_once)
+    assert len(tried) == LIMITS.per_line_hour
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_any_limit_reached_locks(line: int, account: int, overall: int) -> None:
+    free = line < 3 and account < 4 and overall < 6
+    assert is_over(Counts(line, account, overall), LIMITS) is not free
