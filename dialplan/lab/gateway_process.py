@@ -58,6 +58,21 @@ class GatewayProcess:
                 start_new_session=True,
             )
 
+    def change(self, **variables: str) -> None:
+        """Other settings for the next start."""
+        self._environment.update(variables)
+
+    def another(self, log_file: Path) -> "GatewayProcess":
+        """A second one with the same settings."""
+        return GatewayProcess(self._environment, log_file)
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait until it ends by itself, and give its exit code."""
+        if self._process is None:
+            return 0
+        code, self._process = self._process.wait(timeout_s), None
+        return code
+
     def is_up(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None

@@ -49,15 +49,12 @@ class Telephone:
         """Wait as a person does who listens before he keys."""
         time.sleep(seconds)
 
-    def press(self, digits: str, gap_s: float = 0.08) -> None:
+    def press(self, digits: str, gap_s: float = 0.1) -> None:
         """Key digits as a hand does, 0.1 s each."""
         for digit in digits:
-            self.press_once(digit)
-            time.sleep(0.1 + gap_s)
-
-    def press_once(self, digit: str) -> None:
-        """Begin one digit of 0.1 s, and do not wait for its end."""
-        _must(self._link.ask("PlayDTMF", {"Channel": self._channel, "Digit": digit, "Duration": "100"}))
+            # answered when the digit is over
+            _must(self._link.ask("PlayDTMF", {"Channel": self._channel, "Digit": digit, "Duration": "100"}))
+            time.sleep(gap_s)
 
     def is_up(self) -> bool:
         """Whether the call still stands."""

@@ -1,8 +1,8 @@
 """Several telephones at once, each on a line of its own, driven in step."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 from dialplan.asterisk.manager_link import ManagerLink, ManagerLinkError
 from dialplan.lab.instance import Login
@@ -19,36 +19,39 @@ def line_of(number: int) -> str:
 class Callers:
     """Telephones 0, 1, 2, ...; what is done is done to all that are named, else to all."""
 
-    def __init__(self, link: ManagerLink, lab: Lab, number: int) -> None:
-        self.telephones = [Telephone(link, lab.network) for _ in range(number)]
+    def __init__(self, links: Sequence[ManagerLink], lab: Lab) -> None:
+        # a link of its own for each, because the switch answers an order to key only when the digit is over
+        self.telephones = [Telephone(link, lab.network) for link in links]
 
     def __len__(self) -> int:
         return len(self.telephones)
 
-    def call(self, dnis: str, *, record: bool = False) -> None:
+    def call(self, dnis: str, *, record: bool = False, among: Sequence[int] | None = None) -> None:
         """All dial."""
-        for number, telephone in enumerate(self.telephones):
-            telephone.call(dnis, line_of(number), record=record)
+        for number in self._chosen(among):
+            self.telephones[number].call(dnis, line_of(number), record=record)
 
-    def wait_answered(self, timeout_s: float = 20.0) -> None:
+    def wait_answered(self, timeout_s: float = 20.0, among: Sequence[int] | None = None) -> None:
         """Return when all are answered."""
-        for telephone in self.telephones:
-            telephone.wait_answered(timeout_s)
+        for number in self._chosen(among):
+            self.telephones[number].wait_answered(timeout_s)
 
     def press(self, digits: str | Callable[[int], str], among: Sequence[int] | None = None) -> None:
-        """All key, digit by digit in step; a telephone whose call is over keys in vain."""
-        chosen = range(len(self.telephones)) if among is None else among
-        texts = {number: digits if isinstance(digits, str) else digits(number) for number in chosen}
-        for place in range(max(map(len, texts.values()), default=0)):
-            begun_s = time.monotonic()
-            for number, text in texts.items():
-                if place < len(text):
-                    self._press_one(self.telephones[number], text[place])
-            time.sleep(max(0.0, begun_s + 0.16 - time.monotonic()))
+        """All key at once; a telephone whose call is over keys in vain."""
+        chosen = self._chosen(among)
+        with ThreadPoolExecutor(max(1, len(chosen))) as hands:
+            for done in [
+                hands.submit(self._press, one, digits if isinstance(digits, str) else digits(one)) for one in chosen
+            ]:
+                done.result()
 
-    def _press_one(self, telephone: Telephone, digit: str) -> None:
+    def _chosen(self, among: Sequence[int] | None) -> Sequence[int]:
+        return range(len(self.telephones)) if among is None else among
+
+    def _press(self, number: int, digits: str) -> None:
+        telephone = self.telephones[number]
         try:
-            telephone.press_once(digit)
+            telephone.press(digits)
         except ManagerLinkError:
             if telephone.is_up():
                 raise
@@ -70,9 +73,11 @@ class Callers:
 @contextmanager
 def callers(lab: Lab, number: int) -> Iterator[Callers]:
     """So many telephones on hook; put on hook again at the end."""
-    with ManagerLink("127.0.0.1", lab.ports.network_ami, 20.0) as link:
-        _log_in(link, lab.admin)
-        group = Callers(link, lab, number)
+    with ExitStack() as stack:
+        links = [stack.enter_context(ManagerLink("127.0.0.1", lab.ports.network_ami, 20.0)) for _ in range(number)]
+        for link in links:
+            _log_in(link, lab.admin)
+        group = Callers(links, lab)
         try:
             yield group
         finally:

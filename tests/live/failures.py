@@ -57,19 +57,19 @@ def apologies(watch: ManagerLink) -> list[str]:
     return [row["Uniqueid"] for row in watch.listed("Status") if row.get("Context") == "tollgate-sorry"]
 
 
-def connect(group: Callers, destination: str) -> None:
+def connect(group: Callers, destination: str, among: Sequence[int] | None = None) -> None:
     """All call and dial the destination into the first prompt."""
-    group.call(CALLING)
-    group.wait_answered()
+    group.call(CALLING, among=among)
+    group.wait_answered(among=among)
     group.telephones[0].listen(1.0)
-    dial(group, destination)
+    dial(group, destination, among)
 
 
-def dial(group: Callers, destination: str) -> None:
+def dial(group: Callers, destination: str, among: Sequence[int] | None = None) -> None:
     """All dial, and break off the announcement of the price with a key."""
-    group.press(f"{destination}#")
+    group.press(f"{destination}#", among)
     group.telephones[0].listen(0.8)
-    group.press("#")
+    group.press("#", among)
 
 
 def wait_talking(watch: ManagerLink, number: int, timeout_s: float = 30.0) -> None:
@@ -79,7 +79,14 @@ def wait_talking(watch: ManagerLink, number: int, timeout_s: float = 30.0) -> No
 
 def must_be_sound(house: House, accounts: Sequence[Account], watch: ManagerLink, calls: int) -> list[Cdr]:
     """Every call has one CDR and no more, each is billed what was used, nothing is held, and the books are right."""
-    cdrs = house.wait_cdrs(calls, 40.0)
+    return must_be_sound_after(house, accounts, watch, calls, 40.0)
+
+
+def must_be_sound_after(
+    house: House, accounts: Sequence[Account], watch: ManagerLink, calls: int, timeout_s: float
+) -> list[Cdr]:
+    """As `must_be_sound`, for calls that take longer to end."""
+    cdrs = house.wait_cdrs(calls, timeout_s)
     for account in accounts:
         house.wait_free(account)
     assert len(cdrs) == calls
