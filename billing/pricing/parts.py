@@ -17,7 +17,7 @@ EXACT = WHOLE**5
 """Three shares of a price, one of a surcharge and the mark-up come out even over this."""
 
 _PRICE = WHOLE**2
-_FEE = EXACT
+_ONE_SHARE = WHOLE**4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -65,10 +65,10 @@ def price_parts(rate: Rate, terms: Terms, context: Context, use: Use, *, positiv
 def fee_parts(rate: Rate, terms: Terms, use: Use) -> list[Part]:
     """The fees of a session: to connect, at a moment, to enter a step, to disconnect."""
     parts = []
-    fee = terms.per * _FEE
+    fee = terms.per * EXACT
     if rate.connect_fee_micros:
         parts.append(Part("connect fee", "", 1, rate.connect_fee_micros, WHOLE, rate.connect_fee_micros * fee))
-    if use.used <= 0:
+    if use.used <= 0 or not (terms.timed_fees or terms.steps or terms.disconnect_fee_micros):
         return parts
     length = counted(terms, use.used)
     for one in terms.timed_fees:
@@ -88,7 +88,7 @@ def access_fee_parts(terms: Terms, context: Context) -> list[Part]:
     one = _surcharge(terms, context.access_number)
     if one is None or not one.fee_micros:
         return []
-    return [Part("access fee", one.access_prefix, 1, one.fee_micros, WHOLE, one.fee_micros * terms.per * _FEE)]
+    return [Part("access fee", one.access_prefix, 1, one.fee_micros, WHOLE, one.fee_micros * terms.per * EXACT)]
 
 
 def _use_parts(rate: Rate, terms: Terms, context: Context, use: Use, covered: list[Stretch]) -> list[Part]:
@@ -99,6 +99,8 @@ def _use_parts(rate: Rate, terms: Terms, context: Context, use: Use, covered: li
     price = rate.price_per_minute_micros
     if not tracks and not covered:
         return [Part("use", "", use.billed, price, WHOLE, use.billed * price * EXACT)]
+    if len(tracks) == 1 and not covered:
+        return _one_track(tracks[0], use.billed, price)
     places = {0, *(place for track in tracks for place, _, _ in track.changes)}
     places.update(place for begins, ends, _ in covered for place in (begins, ends))
     cuts = sorted(place for place in places if 0 <= place < use.billed)
@@ -111,6 +113,28 @@ def _use_parts(rate: Rate, terms: Terms, context: Context, use: Use, covered: li
         quantity = ends - begins
         kind = "use" if bundle is None else "included"
         parts.append(Part(kind, note, quantity, amount, share // WHOLE**2, quantity * amount * share * _PRICE))
+    return parts
+
+
+def _one_track(track: _Track, total: int, price_micros: int) -> list[Part]:
+    """What the general way comes to where one thing alone changes the price: the common case."""
+    parts = []
+    changes = track.changes
+    begins, amount, share, note = 0, price_micros, WHOLE, ""
+    for place, adjust, name in changes:
+        if place >= total:
+            break
+        if place > begins:
+            quantity = place - begins
+            parts.append(Part("use", note, quantity, amount, share, quantity * amount * share * _ONE_SHARE))
+            begins = place
+        if adjust is UNCHANGED:
+            amount, share, note = price_micros, WHOLE, ""
+        else:
+            amount = price_micros if adjust.price_micros is None else adjust.price_micros
+            share, note = adjust.share, f"{track.kind} {name}"
+    quantity = total - begins
+    parts.append(Part("use", note, quantity, amount, share, quantity * amount * share * _ONE_SHARE))
     return parts
 
 

@@ -70,8 +70,13 @@ def is_free(terms: Terms, context: Context, used: int) -> bool:
 def amount(terms: Terms, context: Context, parts: list[Part], *, cap: bool, has_minimum: bool) -> int:
     """The money the parts come to: mark-up, least charge, rounding and most charge, in this order."""
     precision = terms.precision
-    exact = _marked_up(terms, parts)
     denominator = terms.per * EXACT
+    if precision.scope is not Scope.PART:
+        exact = sum([part.numerator for part in parts])
+        if terms.markup:
+            exact = exact * (WHOLE + terms.markup) // WHOLE
+    else:
+        exact = _marked_up_by_part(terms, parts)
     if has_minimum:
         exact = max(exact, terms.minimum_charge_micros * denominator)
     most = terms.maximum_charge_micros if cap else None
@@ -91,11 +96,8 @@ def rounded(precision: Precision, numerator: int, denominator: int = 1) -> int:
     return divide(numerator, denominator * multiple, precision.mode) * multiple
 
 
-def _marked_up(terms: Terms, parts: list[Part]) -> int:
-    """The sum with the mark-up, over per x EXACT; part by part rounded where the terms say so."""
-    if terms.precision.scope is not Scope.PART:
-        exact = sum(part.numerator for part in parts)
-        return exact * (WHOLE + terms.markup) // WHOLE if terms.markup else exact
+def _marked_up_by_part(terms: Terms, parts: list[Part]) -> int:
+    """The sum with the mark-up, each part rounded, over per x EXACT."""
     denominator = terms.per * EXACT
     total = sum(rounded(terms.precision, part.numerator, denominator) for part in parts)
     if terms.markup:
@@ -104,12 +106,13 @@ def _marked_up(terms: Terms, parts: list[Part]) -> int:
 
 
 def _total(rate: Rate, terms: Terms, context: Context, use: Use, *, hold: bool = False, timeless: bool = False) -> int:
-    if is_free(terms, context, use.used):
-        return 0
-    is_used = use.used > 0 and (terms.measure is Measure.TRANSACTION or counted(terms, use.used) > 0)
-    if not is_used:
-        parts = fee_parts(rate, terms, Use(0, 0))
-    elif timeless:
+    is_used = use.billed > 0 or (use.used > 0 and counted(terms, use.used) > 0)
+    if not is_used or terms.grace:
+        if is_free(terms, context, use.used):
+            return 0
+        if not is_used:
+            return amount(terms, context, fee_parts(rate, terms, Use(0, 0)), cap=True, has_minimum=False)
+    if timeless:
         parts = [*access_fee_parts(terms, context), *fee_parts(rate, terms, use)]
     else:
         parts = price_parts(rate, terms, context, use, positive=hold and terms.negative)
