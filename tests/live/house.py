@@ -28,7 +28,7 @@ class House:
     def cdrs(self) -> list[Cdr]:
         """All CDRs, the newest first."""
         with database.reading(self.town.engine) as connection:
-            return call_store.list_cdrs(connection, limit=1000)
+            return call_store.list_cdrs(connection, limit=100_000)
 
     def wait_cdrs(self, number: int, timeout_s: float = 20.0) -> list[Cdr]:
         """Wait for so many CDRs and give them, the newest first."""
