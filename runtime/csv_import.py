@@ -19,6 +19,7 @@ T = TypeVar("T")
 HIDDEN = "***"
 _WATCH_EVERY_ROWS = 1000
 _REJECT_HEADER = ("line", "reason")
+_LONGEST_SECRET_DIGITS = 9
 
 
 class CsvFileError(Exception):
@@ -142,10 +143,20 @@ class _Layout:
         return found
 
     def reject(self, line: int, reason: str, cells: Sequence[str]) -> Rejected:
-        """The row as it may be shown: secrets hidden, and all of it when its cells are not where they should be."""
-        astray = bool(self.hidden) and len(cells) != len(self.header)
-        raw = tuple(HIDDEN if cell and (astray or at in self.hidden) else cell for at, cell in enumerate(cells))
+        """The row as it may be shown: secrets hidden, and what may be one in the wrong place."""
+        if not self.hidden:
+            return Rejected(line, reason, tuple(cells), self.header)
+        astray = len(cells) != len(self.header)
+        raw = tuple(
+            HIDDEN if cell and (astray or at in self.hidden or _may_be_secret(cell)) else cell
+            for at, cell in enumerate(cells)
+        )
         return Rejected(line, reason, raw, self.header)
+
+
+def _may_be_secret(cell: str) -> bool:
+    """True for few digits: nine are a whole social security number, ten a telephone number."""
+    return 0 < sum(mark.isdigit() for mark in cell) <= _LONGEST_SECRET_DIGITS
 
 
 def _unclean(text: str) -> str:
@@ -161,11 +172,14 @@ def _read_layout(path: Path, reader: Any, columns: Sequence[Column], mapping: Ma
         raise CsvFileError(f"{path}: no header row")
     names = [name.lower() for name in header]
     known = {column.name for column in columns}
+    secret = {column.name for column in columns if column.secret}
+    # A file without a header has its first row there.
+    shown_header = ", ".join(HIDDEN if secret and _may_be_secret(cell) else cell for cell in header)
     for column_name, field in mapping.items():
         if field not in known:
             raise CsvFileError(f"--map {column_name}={field}: no such field; fields are {', '.join(sorted(known))}")
         if column_name.lower() not in names:
-            raise CsvFileError(f"--map {column_name}={field}: the file has no such column; it has {', '.join(header)}")
+            raise CsvFileError(f"--map {column_name}={field}: the file has no such column; it has {shown_header}")
     positions: dict[str, int] = {}
     for at, name in enumerate(names):
         # A field that another column was mapped to is not also taken from the column that bears its name.
@@ -178,10 +192,9 @@ def _read_layout(path: Path, reader: Any, columns: Sequence[Column], mapping: Ma
     missing = [column.name for column in columns if column.required and column.name not in positions]
     if missing:
         raise CsvFileError(
-            f"{path}: no column for {', '.join(missing)}; the header has {', '.join(header)} (use --map COLUMN=FIELD)"
+            f"{path}: no column for {', '.join(missing)}; the header has {shown_header} (use --map COLUMN=FIELD)"
         )
     hidden: frozenset[int] = frozenset()
-    secret = {column.name for column in columns if column.secret}
     if secret:
         shown = {at for field, at in positions.items() if field not in secret}
         hidden = frozenset(range(len(header))) - shown

@@ -161,6 +161,7 @@ def test_the_example_number_of_every_country_is_a_line(region: str) -> None:
         ('"Ana" <sip:+16046660001@h>" <sip:+16046660002@h>', UNREADABLE),
         ("<sip:+16046660001@h><sip:+16046660002@h>", UNREADABLE),
         ("<sip:+16046660001@h> Ana", UNREADABLE),
+        (",<sip:+16046660001@h>", UNREADABLE),
         ("<sip:+16046660001@h> ;tag=1", "+16046660001"),
         ("+16046660001", UNREADABLE),
         ("http://+16046660001@h", UNREADABLE),

@@ -115,11 +115,27 @@ def test_a_quote_that_never_ends_is_told_with_the_line_it_begins_on(tmp_path: Pa
     assert bad.line == 3
 
 
-@pytest.mark.parametrize("row", ["x,4321,900654321", "x,4321", "x,4321,900654321,4321", '"x",4321,"9006"54321'])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "x,4321,900654321",
+        "4321 x,x,900654321",
+        "900-65-4321,y,z",
+        "x,4321",
+        "x,4321,900654321,4321",
+        '"x",4321,"9006"54321',
+    ],
+)
 def test_a_secret_is_never_shown(tmp_path: Path, row: str) -> None:
     (bad,) = read_rows(write(tmp_path, f"number,code,whole\n{row}\n".encode()), SECRET, {}, numbers)
     assert isinstance(bad, Rejected)
     assert "4321" not in repr(bad)
+
+
+def test_a_secret_is_not_shown_where_the_header_was_forgotten(tmp_path: Path) -> None:
+    with pytest.raises(CsvFileError, match="no column for") as error:
+        list(read_rows(write(tmp_path, b"6045550123,4321\n"), SECRET, {}, numbers))
+    assert "4321" not in str(error.value)
 
 
 def test_the_reject_file_has_line_reason_and_row_and_can_be_imported(tmp_path: Path) -> None:

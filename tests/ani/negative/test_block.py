@@ -112,5 +112,5 @@ def test_the_end_of_a_block_is_a_date_or_a_moment() -> None:
     assert parse_until("2026-12-01") == datetime(2026, 12, 1, tzinfo=UTC)
     assert parse_until("2026-12-01T18:00Z") == datetime(2026, 12, 1, 18, tzinfo=UTC)
     for text in ("2026-12-01T18:00", "tomorrow", "", "2026-13-01"):
-        with pytest.raises(ValueError, match="time zone|isoformat|month"):
+        with pytest.raises(ValueError, match=r"time zone|isoformat|month"):
             parse_until(text)
