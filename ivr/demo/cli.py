@@ -88,7 +88,7 @@ def _stage(plan: "Plan") -> "Iterator[Stage]":
             yield stage
     except KeyboardInterrupt:
         raise CommandError("interrupted; everything is stopped", ExitCode.INTERRUPTED) from None
-    except (ManagerLinkError, GatewayEndedError, NoAsteriskError, InstanceError, NotSeenError) as error:
+    except (ManagerLinkError, GatewayEndedError, NoAsteriskError, InstanceError, NotSeenError, OSError) as error:
         raise CommandError(f"{error}; everything is stopped") from error
 
 

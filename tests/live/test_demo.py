@@ -60,17 +60,25 @@ class Demonstration:
     def is_up(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def left_running(self) -> list[str]:
-        """The processes of this demonstration, its own directory in their command line or environment."""
-        found = []
+    def left_running(self) -> dict[int, bytes]:
+        """The command lines of what runs for it: its own directory is in the command line or the environment."""
+        found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+                command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
             except OSError:
                 continue
-            if f"/{self.name}/".encode() in words:
-                found.append(words.split(b"\0")[0].decode())
+            if f"/{self.name}/".encode() in command + environment:
+                found[int(process.name)] = command
         return found
+
+    def kill_gateway(self) -> None:
+        for pid, command in self.left_running().items():
+            if command.endswith(b"gateway\0run\0"):
+                os.kill(pid, signal.SIGKILL)
+
+    def wait_gone(self) -> None:
+        wait_for(lambda: not self.left_running(), "everything is stopped", 5.0)
 
     def switch_log(self) -> str:
         log = find_installation().outside(f"/srv/tollgate/{self.name}/gateway/log/messages.log")
@@ -89,7 +97,7 @@ def demonstration(tmp_path: Path) -> Iterator[Callable[[str], Demonstration]]:
     for one in made:
         if one.is_up():
             one.end(signal.SIGKILL)
-        wait_for(lambda one=one: not one.left_running(), "everything is stopped")  # type: ignore[misc]
+        one.wait_gone()
         shutil.rmtree(Path("var", one.name), ignore_errors=True)
         shutil.rmtree(find_installation().outside(f"/srv/tollgate/{one.name}"), ignore_errors=True)
 
@@ -98,7 +106,7 @@ def test_a_call_is_shown_from_ring_to_ledger(demonstration: Callable[[str], Demo
     demo = demonstration("demo")
     demo.start("run")
     assert demo.wait(150.0) == 0, demo.told()
-    assert demo.left_running() == []
+    assert demo.left_running() == {}
     result = demo.document()
     assert result["faults"] == []
     assert result["disposition"] == "balance-used-up"
@@ -122,8 +130,18 @@ def test_it_stops_clean_however_it_is_ended_and_starts_again_at_once(
         demo.start("run")
         demo.wait_told(RINGS)
         assert demo.end(number) == code, demo.told()
-        wait_for(lambda: not demo.left_running(), "nothing is left", 2.0)
+        demo.wait_gone()
     assert "interrupted; everything is stopped" in demo.told()
+
+
+def test_a_gateway_that_dies_is_named(demonstration: Callable[[str], Demonstration]) -> None:
+    demo = demonstration("dies")
+    demo.start("run")
+    demo.wait_told(RINGS)
+    demo.kill_gateway()
+    assert demo.wait(20.0) == 1
+    assert "the gateway has ended: see " in demo.told()
+    assert demo.left_running() == {}
 
 
 def test_two_under_one_name_do_not_disturb_each_other(demonstration: Callable[[str], Demonstration]) -> None:
@@ -165,4 +183,4 @@ def test_a_softphone_registers_and_calls_with_its_pin(
     rows = json.loads(listed.stdout)
     assert [(row["disposition"], row["account"]) for row in rows] == [("answered", door["account"])]
     assert up.end(signal.SIGINT) == 130
-    assert up.left_running() == []
+    assert up.left_running() == {}
