@@ -46,6 +46,11 @@ def largest_use(rate: Rate, terms: Terms, limit: int) -> int | None:
     return _uncounted(terms, max(use + terms.free, terms.grace))
 
 
+def longest_of_nothing(terms: Terms) -> int:
+    """The most use that counts as none."""
+    return _uncounted(terms, 0)
+
+
 def next_start(rate: Rate, terms: Terms, position: int) -> int:
     """Where the first increment begins that begins no earlier than `position` of what is billed."""
     if position <= 0:

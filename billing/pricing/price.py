@@ -8,7 +8,7 @@ below zero). Where the price never falls the two are the same.
 from billing.money import divide, divide_up
 from billing.pricing import cover, plain
 from billing.pricing.bundles import Draw
-from billing.pricing.increments import billed, counted
+from billing.pricing.increments import billed, counted, longest_of_nothing
 from billing.pricing.parts import EXACT, Part, Use, access_fee_parts, fee_parts, price_parts
 from billing.pricing.rate import Context, Rate
 from billing.pricing.terms import WHOLE, MaximumRule, Measure, Precision, Scope, Terms, VolumeRule
@@ -35,7 +35,7 @@ def hold(rate: Rate, used: int, context: Context) -> int:
     if is_plain(rate, context):
         return plain.price_micros(rate, used)
     terms = rate.terms or PLAIN
-    uses = [used, *(one for one in _breaks(rate, terms, context) if 0 < one < used)]
+    uses = [used, *(one for one in _breaks(rate, terms, context) if 0 <= one < used)]
     return max(0, *(_total(rate, terms, context, Use(one, billed(rate, terms, one)), hold=True) for one in uses))
 
 
@@ -60,7 +60,7 @@ def draws(rate: Rate, used: int, context: Context) -> tuple[Draw, ...]:
 
 def is_free(terms: Terms, context: Context, used: int) -> bool:
     """Whether nothing at all is charged: not used, or within the grace. Counted as zero is not used."""
-    if used > 0 and terms.grace and counted(terms, used) <= terms.grace:
+    if terms.grace and counted(terms, max(used, 0)) <= terms.grace:
         return True
     if used > 0 and (terms.measure is Measure.TRANSACTION or counted(terms, used) > 0):
         return False
@@ -126,4 +126,6 @@ def _breaks(rate: Rate, terms: Terms, context: Context) -> list[int]:
     found = cover.breaks(rate, terms, context.bundles) if context.bundles else []
     if terms.tiers and terms.volume_rule is VolumeRule.TOP:
         found += [one.begins - context.month_used for one in terms.tiers]
+    if terms.fee_at_zero and context.bundles:
+        found.append(longest_of_nothing(terms))  # a bundle may cover the fee of a session that lasts longer
     return found
