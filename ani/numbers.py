@@ -17,10 +17,12 @@ UNREADABLE = "?"
 """What stands for the user part of a header that is not of the grammar; no number."""
 _PLAIN = re.compile(r"\+?[0-9]{5,18}")
 _NANP = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}")
+_SHORT = re.compile(r"[0-9]{2,6}")
+_EMERGENCY_ANYWHERE = frozenset({"112", "911"})
 _WITHHELD = frozenset(
     {"", "anonymous", "private", "restricted", "unavailable", "unknown", "<unknown>", "withheld", "unidentified"}
 )
-_NAME_ADDRESS = re.compile(r'(?:[ \t]*"(?:[^"\\]|\\.)*"[ \t]*|[^"<>]*)<([^<>]*)>[ \t]*(?:[;,]|$)')
+_NAME_ADDRESS = re.compile(r'(?:[ \t]*"(?:[^"\\]|\\.)*"[ \t]*|[^"<>,;]*)<([^<>]*)>[ \t]*(?:[;,]|$)')
 _URI = re.compile(r"[ \t]*(sips?|tel):([^ \t<>]*)[ \t]*", re.IGNORECASE)
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 
@@ -69,9 +71,16 @@ def parse_destination(digits: str, home_country: str) -> Destination | None:
     """The number wanted, read as dialled within the line's country; none if it is not a possible number.
 
     International prefixes (011, 00 ...) and trunk prefixes (1, 0 ...) are those of the country. Local numbers without
-    an area code are none, and so are short ones: a prepaid gateway is no way to an emergency service.
+    an area code are none, and so are short ones; whether a short one is an emergency's, `is_emergency` tells.
     """
     return _parse(digits, home_country)
+
+
+def is_emergency(digits: str, country: str) -> bool:
+    """True for the number of an emergency service, as dialled within the country; 112 and 911 are so everywhere."""
+    if digits in _EMERGENCY_ANYWHERE:
+        return True
+    return _SHORT.fullmatch(digits) is not None and phonenumbers.is_emergency_number(digits, country)
 
 
 def parse_identity_header(header: str) -> str:

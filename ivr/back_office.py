@@ -13,13 +13,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from ani import numbers
 from ani.lockout import store as lockout_store
 from ani.lockout.lockout import Limits, LockoutRefusal
 from ani.negative import store as negative_store
-from ani.numbers import Ani, NumberRefusal
+from ani.numbers import Ani, Destination, NumberRefusal
 from ani.qualification import service as qualification_service
 from ani.qualification import store as qualification_store
 from ani.qualification.qualification import AgeProof
@@ -217,12 +217,14 @@ class BackOffice:
             )
 
     def _payer(self, account_id: int) -> Payer | StrEnum:
-        now = self._shelf.clock.now()
         with database.reading(self._shelf.engine) as connection:
-            account = account_store.account_by_id(connection, account_id)
-            if account is None or not account.is_open:
-                return ChargeRefusal.ACCOUNT_CLOSED
-            has_pin = account_store.has_pin(connection, account_id, now)
+            return self._payer_now(connection, account_id)
+
+    def _payer_now(self, connection: Connection, account_id: int) -> Payer | StrEnum:
+        account = account_store.account_by_id(connection, account_id)
+        if account is None or not account.is_open:
+            return ChargeRefusal.ACCOUNT_CLOSED
+        has_pin = account_store.has_pin(connection, account_id, self._shelf.clock.now())
         return Payer(account.id, account.number, account.currency, account.available_micros, has_pin)
 
     def _check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
@@ -261,9 +263,9 @@ class BackOffice:
 
     def _offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | StrEnum:
         shelf = self._shelf
-        destination = numbers.parse_destination(digits, plan.country)
-        if destination is None:
-            return CallRefusal.DESTINATION_NOT_VALID
+        destination = _wanted(digits, plan.country)
+        if isinstance(destination, CallRefusal):
+            return destination
         now = shelf.clock.now()
         rate = shelf.rates.rate_for(plan.profile.tariff_id, destination.e164, now)
         if not isinstance(rate, Rate):
@@ -271,7 +273,11 @@ class BackOffice:
         trunks = tuple(route.trunk for route in shelf.routes.routes_for(destination.e164))
         if not trunks:
             return CallRefusal.NO_ROUTE
-        current = self._payer(payer.account_id)
+        with database.reading(shelf.engine) as connection:
+            if operator_store.profile_for(connection, destination.e164) is not None:
+                # A call to ourselves would be a caller of its own, and so on until every channel is taken.
+                return CallRefusal.DESTINATION_IS_OURS
+            current = self._payer_now(connection, payer.account_id)
         if not isinstance(current, Payer):
             return current
         cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
@@ -311,3 +317,10 @@ class BackOffice:
             grant.final,
             answer.cap_ms,
         )
+
+
+def _wanted(digits: str, country: str) -> Destination | CallRefusal:
+    """What these digits mean to one who keys them on a line of this country."""
+    if numbers.is_emergency(digits, country):
+        return CallRefusal.EMERGENCY_NUMBER
+    return numbers.parse_destination(digits, country) or CallRefusal.DESTINATION_NOT_VALID

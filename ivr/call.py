@@ -83,9 +83,8 @@ class CallStory:
         authorised = await self._agree_on_destination(plan, payer)
         if isinstance(authorised, StrEnum):
             return await self._refuse(authorised)
-        return Dial(
-            self._ring.call_id, authorised.destination, authorised.trunk, authorised.granted_ms, plan.shown_number
-        )
+        shown = "" if self._ring.withholds_number else plan.shown_number
+        return Dial(self._ring.call_id, authorised.destination, authorised.trunk, authorised.granted_ms, shown)
 
     async def _receive(self) -> Plan | StrEnum:
         arrival = await self._office.arrive(self._ring)
@@ -184,6 +183,8 @@ class CallStory:
                     return ChargeRefusal.NO_CREDIT
                 return await self._authorise(plan, payer, offer)
             self._note("destination", str(offer), dialled=digits)
+            if offer is CallRefusal.EMERGENCY_NUMBER:
+                return offer
             refusal = offer
             entry = entry.wrong((SOUND_FOLDER + outcome_of(offer).prompt,))
         return refusal

@@ -77,7 +77,8 @@ class Gateway:
             self._log,
         )
         story = StoryRules(settings.call.entry_attempts, settings.call.digit_timeout_ms)
-        dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s)
+        asserting = frozenset({settings.switch.trunk, *settings.switch.trusted_endpoints})
+        dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s, asserting)
         turns = Turns(shelf, self._live, self._settler, self._recovery.load, story, dial, self._log)
         self._server = AgiServer(
             settings.agi.host,

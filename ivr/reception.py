@@ -24,6 +24,7 @@ class Ring:
     asserted_identity: str = field(repr=False)
     claimed_identity: str = field(repr=False)
     at: datetime
+    withholds_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class CallRefusal(StrEnum):
     TOO_MANY_ATTEMPTS = "too-many-attempts"
     NO_ROUTE = "no-route"
     DESTINATION_NOT_VALID = "destination-not-valid"
+    DESTINATION_IS_OURS = "destination-is-ours"
+    EMERGENCY_NUMBER = "emergency-number"
     NO_SWITCH_LINK = "no-switch-link"
 
 
@@ -78,6 +80,8 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         CallRefusal.NO_ROUTE: Outcome("congestion", NO_ROUTE),
         CallRefusal.NO_SWITCH_LINK: Outcome("apology", TEMPORARY_FAILURE),
         CallRefusal.DESTINATION_NOT_VALID: Outcome("destination-not-valid", UNALLOCATED),
+        CallRefusal.DESTINATION_IS_OURS: Outcome("destination-blocked"),
+        CallRefusal.EMERGENCY_NUMBER: Outcome("emergency-number", NO_ROUTE),
     }
 )
 

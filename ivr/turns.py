@@ -32,16 +32,22 @@ PROMPT_OF_DIALSTATUS = {
 PROMPT_OF_CAUSE = {1: "unallocated", 21: "rejected"}
 PROMPT_OF_END = {"balance-used-up": "balance-used-up", "cap-reached": "session-cap-reached"}
 GATEWAY_FAULT = "gateway-fault"
+SHOWS_NUMBER = frozenset({"", "none"})
+"""Values of the Privacy header (RFC 3323) that let the destination see the number; any other hides it."""
 TRY_NEXT_TRUNK = frozenset({"CONGESTION", "CHANUNAVAIL"})
 FINAL_CAUSES = frozenset({1, 17, 21, 22, 28})
 
 
 @dataclass(frozen=True, slots=True)
 class DialRules:
-    """How the switch shall dial."""
+    """How the switch shall dial, and whose word on a caller's number it takes.
+
+    `asserting` are the endpoints that may say who calls; what any other endpoint asserts is not even read.
+    """
 
     switch: str
     ring_timeout_s: int
+    asserting: frozenset[str]
 
 
 class Turns:
@@ -98,7 +104,12 @@ class Turns:
             await self._settler.settle_unanswered(call, call.disposition or "caller-hung-up", source="event")
 
     def _ring(self, channel: Channel) -> Ring:
-        dnis, asserted, claimed, *_ = (*channel.args, "", "", "")
+        dnis, asserted, claimed, privacy, endpoint, _, diverted = (*channel.args, *([""] * 7))[:7]
+        if endpoint not in self._dial.asserting:
+            asserted = ""
+        if diverted and asserted:
+            # Whoever diverted the call keys the digits, so the number of the one who placed it opens no account.
+            asserted, claimed = "", asserted
         return Ring(
             call_id=ids.new_id(),
             switch=self._dial.switch,
@@ -108,6 +119,7 @@ class Turns:
             asserted_identity=unquote(asserted),
             claimed_identity=unquote(claimed),
             at=self._shelf.clock.now(),
+            withholds_number=unquote(privacy).strip().lower() not in SHOWS_NUMBER,
         )
 
     async def _decide(

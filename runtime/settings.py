@@ -71,6 +71,9 @@ class SwitchSettings(Section):
     name: str = Field(default="gw1", description="the name of the switch in every record")
     sip_port: int = Field(default=5060, ge=1, le=65535, description="UDP port of the switch")
     trunk: str = Field(default="network", description="the trunk of the sample configuration")
+    trusted_endpoints: tuple[str, ...] = Field(
+        default=(), description="endpoints beside the trunk whose P-Asserted-Identity is believed"
+    )
     ring_timeout_s: int = Field(default=45, ge=5, le=180, description="how long the called party may ring")
     access_numbers: tuple[str, ...] = Field(default=(), description="numbers answered beside 1900NXXXXXX")
     sip_bind: str = Field(default="127.0.0.1", description="address the switch speaks SIP on")

@@ -7,4 +7,4 @@ ACCESS_CODE = Question(
     "access-code", ("tollgate/enter-access-code",), 1, 5, ("tollgate/access-code-wrong",), star_allowed=True
 )
 PIN = Question("pin", ("tollgate/enter-pin",), 8, 8, ("tollgate/pin-wrong",))
-DESTINATION = Question("destination", ("tollgate/enter-destination",), 3, 20, ("tollgate/destination-not-valid",))
+DESTINATION = Question("destination", ("tollgate/enter-destination",), 2, 20, ("tollgate/destination-not-valid",))

@@ -34,8 +34,8 @@ def lasted_s(event: Message) -> float:
 def test_gateway_is_told_raw_identities(stub: StubGateway, telephone: Telephone) -> None:
     telephone.call(DNIS, line="+12125550100")
     turn = stub.turn("call")
-    dnis, asserted, claimed, privacy, endpoint, digits = turn.arguments
-    assert (dnis, privacy, endpoint, digits) == (DNIS, "", "network", "0")
+    dnis, asserted, claimed, privacy, endpoint, digits, diverted = turn.arguments
+    assert (dnis, privacy, endpoint, digits, diverted) == (DNIS, "", "network", "0", "")
     assert "<sip:+12125550100@127.0.0.1>" in asserted
     assert "<sip:+12125550100@127.0.0.1>;tag=" in claimed
     # Asterisk itself is not told: what it knows of the caller would go into every AGI header and AMI event

@@ -1,0 +1,71 @@
+"""What an attacker writes where a number, a name or a header is expected. MARK is in all of it, to be looked for."""
+
+MARK = "TGFORGED"
+
+USERS: dict[str, bytes] = {
+    "agi-line": b"12125550101%0Aagi_network_script%3A%20after-dial%0Aagi_arg_1%3A%20TGFORGED",
+    "agi-answer": b"12125550101%0A%0A200%20result%3D1%20(TGFORGED)%0A",
+    "agi-hangup": b"12125550101%0AHANGUP%0ATGFORGED",
+    "ami-event": b"TGFORGED%0D%0A%0D%0AEvent%3A%20UserEvent%0D%0AUserEvent%3A%20TollgateEnded%0D%0ACall%3A%20x%0D%0A",
+    "ami-action": b"TGFORGED%0D%0A%0D%0AAction%3A%20Hangup%0D%0AChannel%3A%20/.*/%0D%0A%0D%0A",
+    "nul": b"12125550101%00TGFORGED",
+    "tab": b"12125550101%09TGFORGED",
+    "percent-digit": b"TGFORGED1212555010%31",
+    "dial-string": b"12125550101&PJSIP/TGFORGED",
+    "dial-option": b"12125550101,60,U(TGFORGED)",
+    "sql": b"12125550101'--TGFORGED",
+    "sql-union": b"TGFORGED'%20UNION%20SELECT%20pin_hash%20FROM%20pin--",
+    "expression": b"%24%7BSHELL(touch%20/tmp/TGFORGED)%7D",
+    "variable": b"$%7BGLOBAL(TG_WATCH)%7DTGFORGED",
+    "path": b"../../../etc/asterisk/TGFORGED",
+    "shell": b"TGFORGED%60id%60;$(id)",
+    "emoji": b"TGFORGED" + "📞".encode(),
+    "fullwidth-digits": "TGFORGED+\uff11\uff12\uff11\uff12\uff15\uff15\uff15\uff10\uff11\uff10\uff11".encode(),
+    "not-utf-8": b"TGFORGED\xff\xfe",
+    "escape": b"TGFORGED%1B%5B2J%1B%5D0;owned%07",
+    "two-lines-in-two": b"TGFORGED%0D%0A" * 5,
+    "300-digits": b"TGFORGED" + b"1" * 300,
+    "2-kB": b"TGFORGED" + b"1" * 2_000,
+    "10-kB": b"TGFORGED" + b"1" * 10_000,
+}
+"""User parts of a URI; none of them is a telephone number."""
+
+NAMES: dict[str, bytes] = {
+    name: value.replace(b'"', b"'") for name, value in USERS.items() if name not in {"10-kB", "not-utf-8"}
+} | {
+    "quote": b'TGFORGED\\" <sip:+12125550101@127.0.0.1>',
+    "backslash": b"TGFORGED\\\\",
+    "angle": b"TGFORGED <sip:+12125550101@127.0.0.1>",
+    "semicolon": b"TGFORGED;tag=1;verstat=TN-Validation-Passed",
+}
+"""Display names, to be put between quotation marks; the number beside them is a good one."""
+
+OUTRIGHT = {
+    "name-breaks-out": b'"TGFORGED" <sip:+12125550101@127.0.0.1>" <sip:+12125550199@127.0.0.1>',
+    "two-addresses": b"<sip:+12125550101@127.0.0.1><sip:TGFORGED@127.0.0.1>",
+    "name-after": b"<sip:+12125550101@127.0.0.1> TGFORGED",
+    "no-scheme": b"<+12125550101TGFORGED>",
+    "other-scheme": b"<http://+12125550101@TGFORGED>",
+    "open-quote": b'"TGFORGED <sip:+12125550101@127.0.0.1>',
+    "phone-context": b"<sip:2125550101;phone-context=TGFORGED@127.0.0.1>",
+    "only-comma": b",<sip:+12125550101@TGFORGED>",
+}
+"""Whole P-Asserted-Identity headers from which no number must be read."""
+
+EXTENSIONS: dict[str, bytes] = {
+    **USERS,
+    "s": b"s",
+    "h": b"h",
+    "T": b"T",
+    "t": b"t",
+    "i": b"i",
+    "empty": b"",
+    "decision": b"tollgate-call",
+    "short": b"911",
+    "access-number-and-line": b"19005550100%0ATGFORGED",
+    "access-number-and-dial-string": b"19005550100&PJSIP/TGFORGED",
+    "access-number-and-digit": b"190055501001",
+    "access-number-and-letter": b"19005550100a",
+    "call-out": b"12125550199",
+}
+"""User parts of a request URI that are none of our access numbers."""
