@@ -57,7 +57,7 @@ class LiveCalls:
     def __init__(self) -> None:
         self._by_id: dict[str, LiveCall] = {}
         self._by_uniqueid: dict[str, LiveCall] = {}
-        self._settled: OrderedDict[str, None] = OrderedDict()
+        self._settled: OrderedDict[str, LiveCall] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -79,10 +79,14 @@ class LiveCalls:
         """Whether the call on this caller's leg was settled here, not too long ago."""
         return uniqueid in self._settled
 
+    def settled_on(self, uniqueid: str) -> LiveCall | None:
+        """The call on this caller's leg, if it was settled here not too long ago: he may still be listening."""
+        return self._settled.get(uniqueid)
+
     def forget(self, call: LiveCall) -> None:
         """The call is settled: nothing more will happen to it."""
         call.stop_timer()
-        self._settled[call.uniqueid] = None
+        self._settled[call.uniqueid] = call
         if len(self._settled) > SETTLED_REMEMBERED:
             self._settled.popitem(last=False)
         self._by_id.pop(call.call_id, None)

@@ -98,6 +98,7 @@ class Settler:
             self._put_off.pop(call.call_id, None)
             call.disposition = request.disposition
             call.settled.set()
+            call.events = []
             self._live.forget(call)
         if (cdr.ended_at, cdr.settled_from) == (request.ended_at, request.settled_from):
             self._log_once(call, cdr)

@@ -153,7 +153,8 @@ class Turns:
         """`/after-dial`: the next trunk, or what became of the call, told to a caller who is still there."""
         call_id, dialstatus, cause_text, record_text = (*channel.args, "", "", "", "")[:4]
         cause = int(cause_text) if cause_text.isascii() and cause_text.isdigit() else 0
-        call = self._live.find(call_id, channel.uniqueid) or await self._loaded(call_id)
+        known = self._live.find(call_id, channel.uniqueid) or self._live.settled_on(channel.uniqueid)
+        call = known or await self._loaded(call_id)
         if call is None:
             await self._say_goodbye(channel, "goodbye", NORMAL_CLEARING)
             return
