@@ -25,9 +25,10 @@ test:  ## all tests: units, both databases, and calls through a real Asterisk
 	@docker/install.sh test
 	@$(PYTHON) -m pytest -m "not load" -n $(WORKERS) --dist loadgroup $(T)
 
-proof:  ## the calls of the acceptance list alone, against a real Asterisk, one line each
+proof:  ## the promises at their full counts: calls on a real Asterisk, then the load alone (hours on two cores)
 	@docker/install.sh test
-	@$(PYTHON) -m pytest -m live -v tests/live
+	@$(PYTHON) -m pytest --proof -m "not load" -v $(or $(T),tests/live tests/billing)
+	@$(PYTHON) -m pytest --proof -m load -v -s $(or $(T),tests/live)
 
 bench:  ## measurements: run alone on an idle machine
 	@docker/install.sh test
