@@ -16,7 +16,7 @@ from dialplan.routes.service import RouteBook
 from ivr.agi.faults import SessionFault
 from ivr.agi.server import AgiServer
 from ivr.ami.client import AmiClient
-from ivr.ami.faults import AmiFault
+from ivr.ami.faults import AmiFault, LoginRefused
 from ivr.ami.protocol import Event
 from ivr.ami.switch import Switch
 from ivr.back_office import Shelf
@@ -181,7 +181,8 @@ class Gateway:
         return down_since_s is None or self._clock.monotonic_s() - down_since_s < LINK_GRACE_S
 
     def _on_ami_fault(self, fault: AmiFault) -> None:
-        self._log.warning("switch-fault", fault=type(fault).__name__, why=str(fault))
+        mend = "ami.username, ami.secret" if isinstance(fault, LoginRefused) else "ami.host, ami.port, or the switch"
+        self._log.warning("switch-fault", fault=type(fault).__name__, why=str(fault), mend=mend)
 
     def _on_agi_fault(self, fault: SessionFault) -> None:
         self._log.warning("agi-fault", kind=str(fault.kind), where=fault.where, peer=fault.peer)
