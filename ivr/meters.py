@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls import service as call_service
+from billing.ledger.transfer import ChangedReplayError
 from ivr.ami.faults import AmiFault
 from ivr.ami.switch import LiveChannel, Switch
 from ivr.live_calls import LiveCall
@@ -106,6 +107,11 @@ class Meters:
             self._log.warning("meter", call=call.call_id, fault=type(fault).__name__, step=type(step).__name__)
             if isinstance(step, Extend) and not call.arm_due:
                 call.meter = (call.meter or meter).failed(self.elapsed_ms(call), self._policy)
+        except ChangedReplayError:
+            # Another process extends this call too, by other settings: the next resync reads what was granted.
+            self._log.warning("meter-of-another", call=call.call_id)
+            call.meter = None
+            return
         if not call.settled.is_set():
             self._schedule(call, self._policy.retry_ms / 1000 if call.arm_due else 0.0)
 
