@@ -4,7 +4,7 @@ There is no other recovery: a gateway that was killed and one that was upgraded 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -104,15 +104,17 @@ class Recovery:
         """Take up every call that is up, and settle every one that is not.
 
         The order of the three looks matters: a call kept in the database had its channel before, and a call that is
-        recorded as answered was up before; so what is missing in a later look has ended in between.
+        recorded as answered was up before; so what is missing in a later look has ended in between. What this process
+        took up since the first look is none of this turn's business: no look could show it.
         """
+        ours = tuple(self._live)
         calls = await self._kept()
         records = {key: parse_record(value) for key, value in (await self._switch.records(FAMILY)).items()}
         channels = await self._switch.channels()
         open_ids = {kept.call.call_id for kept in calls}
         for kept in calls:
             await self._take_up(kept, channels, records.get(kept.call.call_id))
-        await self._drop_unkept(open_ids, channels)
+        await self._drop_unkept(ours, open_ids, channels)
         await self._forget_stale(open_ids, records)
         self._heard_at = self._clock.now()
 
@@ -156,6 +158,9 @@ class Recovery:
 
     async def _take_up(self, kept: Kept, channels: list[LiveChannel], record: SwitchRecord | None) -> None:
         row = kept.call
+        settled = self._live.settled_on(row.uniqueid)
+        if settled is not None and settled.call_id == row.call_id and settled.settled.is_set():
+            return  # by this process, since the database was read
         legs = [channel for channel in channels if channel.linkedid == row.uniqueid]
         called = [leg for leg in legs if leg.uniqueid != row.uniqueid]
         known = self._live.find(row.call_id) is not None
@@ -199,10 +204,10 @@ class Recovery:
             requests = charging_store.requests(connection, session_id)
         return max((request.at for request in requests if request.kind == "update"), default=None)
 
-    async def _drop_unkept(self, open_ids: set[str], channels: list[LiveChannel]) -> None:
+    async def _drop_unkept(self, ours: Iterable[LiveCall], open_ids: set[str], channels: list[LiveChannel]) -> None:
         """Calls of this process that the database never kept, or has settled by another process, and that are over."""
         up = {channel.uniqueid for channel in channels}
-        for call in self._live:
+        for call in ours:
             if call.call_id not in open_ids and call.uniqueid not in up and not call.in_turn:
                 await self._settler.settle_unanswered(call, call.disposition or GATEWAY_LOST, source="resync")
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,12 @@ def callees(directory: Path, port: int, *, limit_ms: int = 120_000) -> Crowd:
     text += '<label id="3"/>\n<Reference variables="whole"/>\n</scenario>\n'
     crowd = Crowd(directory, text, "-p", str(port))
     hexadecimal = f":{port:04X} "
-    wait_for(lambda: hexadecimal in Path("/proc/net/udp").read_text(encoding="ascii"), "the callees listen")
+    wait_for(
+        lambda: crowd.process.poll() is not None or hexadecimal in Path("/proc/net/udp").read_text(encoding="ascii"),
+        "the callees listen",
+    )
+    time.sleep(0.2)  # somebody else may listen there: then SIPp has ended by now
+    assert crowd.process.poll() is None, f"the callees do not listen: {crowd.errors.read_text(encoding='utf-8')}"
     return crowd
 
 
