@@ -86,6 +86,10 @@ class RawCall:
                 return False
         return True
 
+    def listen(self, seconds: float) -> None:
+        """Stay on the line for a while as a person does; returns early when the other side hangs up."""
+        self.wait_ended(seconds)
+
     def press(self, keys: str, *, tone_ticks: int = 5, gap_s: float = 0.08) -> None:
         """Key digits; with few ticks and no gap it is a flood."""
         for key in keys:
