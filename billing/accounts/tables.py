@@ -20,6 +20,8 @@ account = sa.Table(
     sa.Column("balance_micros", Micros, nullable=False, server_default="0"),
     sa.Column("held_micros", Micros, nullable=False, server_default="0"),
     sa.Column("limit_micros", Micros, nullable=False, server_default="0"),
+    # counted up when a session starts or ends or money comes: what others on the account have to know
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("closed_at", Instant),
     sa.Column("closed_by", sa.String(80)),

@@ -5,6 +5,7 @@ them may run at once on one account. Whatever they do is undone when the caller'
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
@@ -20,14 +21,18 @@ from billing.charging.session import (
     Session,
     Terminated,
     UnknownSessionError,
+    as_sharer,
     final_charge,
     first_grant,
     next_grant,
 )
+from billing.charging.sharing import Part, Sharer, share
 from billing.ledger import store as ledger_store
 from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
-from billing.rating import Grant, Rate
+from billing.pricing.terms import Measure
+from billing.rating import Context, Grant, Rate
+from billing.tariffs import store as tariff_store
 
 _LINE_ATTEMPTS = 3
 _MILLISECOND = timedelta(milliseconds=1)
@@ -48,8 +53,13 @@ def initiate(conn: Connection, now: datetime, opened: Initiate, line: Line | Non
     if opened.rate.currency != funds.currency:
         raise CurrencyMismatchError(f"rate in {opened.rate.currency}, account in {funds.currency}")
 
+    context = context_of(now)
+    wanted = max(opened.wanted_ms, opened.minimum_ms, 1)
+    mine = Sharer(opened.rate, context, 0, 0, 0, opened.cap_ms, pace_used=int(goes_by_time(opened.rate)))
+    part = _part(conn, now, opened.session_id, funds, mine, wanted)
+
     def decide(cap_ms: int) -> Grant | ChargeRefusal:
-        return first_grant(opened.rate, funds.available_micros, opened.wanted_ms, cap_ms, opened.minimum_ms)
+        return first_grant(opened.rate, part, cap_ms, opened.minimum_ms, context)
 
     grant = _within_line(conn, line, 0, opened.cap_ms, decide)
     if isinstance(grant, ChargeRefusal):
@@ -58,7 +68,7 @@ def initiate(conn: Connection, now: datetime, opened: Initiate, line: Line | Non
     store.add_session(conn, opened, grant, now, valid_until_at)
     store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
     ledger_store.move(conn, opened.account_id, 0, grant.held_micros)
-    return Granted(grant, is_replay=False)
+    return Granted(grant, is_replay=False, revision=funds.revision + 1)
 
 
 def update(
@@ -69,11 +79,13 @@ def update(
     wanted_ms: int,
     rate: Rate,
     line: Line | None = None,
+    used_ms: int | None = None,
 ) -> Granted | ChargeRefusal:
     """Hold more for an open session, so that `wanted_ms` in all may be used; the grant is a total and never shrinks.
 
     What is not to be had is not refused: the answer is then the grant there is, final. A request number is answered
     once; again it gets the same answer, and raises ChangedReplayError when it wants something else or comes too late.
+    `used_ms`, what was used so far, lets sessions that share the account end together; it is never charged.
     """
     session = store.lock_session(conn, session_id)
     if session is None:
@@ -87,20 +99,22 @@ def update(
         return ChargeRefusal.SESSION_ENDED
     _require_rate(session, rate)
     funds = _locked_funds(conn, session.account_id)
-    available_micros = funds.available_micros if funds.is_open else 0
-
-    def decide(cap_ms: int) -> Grant | ChargeRefusal:
-        return next_grant(session, rate, available_micros, wanted_ms, cap_ms)
-
-    grant = _within_line(conn, line, session.granted_ms, session.cap_ms, decide)
-    if isinstance(grant, ChargeRefusal):
-        return grant
+    told = _told(session, now, used_ms)
+    grant = session.grant
+    if wanted_ms > session.granted_ms:
+        answer = _more(
+            conn, now, replace(session, reported_ms=told[0], reported_at=told[1]), rate, funds, wanted_ms, line
+        )
+        if isinstance(answer, ChargeRefusal):
+            return answer
+        grant = answer
     valid_until_at = session.valid_until_at + (grant.granted_ms - session.granted_ms) * _MILLISECOND
-    store.extend_session(conn, session_id, request_number, grant, valid_until_at)
+    store.extend_session(conn, session_id, request_number, grant, valid_until_at, told)
     store.add_request(conn, session_id, request_number, "update", wanted_ms, grant, now)
     if grant.held_micros != session.held_micros:
-        ledger_store.move(conn, session.account_id, 0, grant.held_micros - session.held_micros)
-    return Granted(grant, is_replay=False)
+        more_micros = grant.held_micros - session.held_micros
+        ledger_store.move(conn, session.account_id, 0, more_micros, concerns_others=False)
+    return Granted(grant, is_replay=False, revision=funds.revision)
 
 
 def terminate(
@@ -123,11 +137,10 @@ def terminate(
     funds = _locked_funds(conn, session.account_id)
     if not session.is_open:
         return _terminated_before(conn, session, rate, funds)
-    charge = final_charge(rate, session.grant, used_ms)
+    charge = final_charge(rate, session.grant, used_ms, context_of(session.started_at))
     transfer_id = None
     store.close_session(conn, session_id, charge, now)
-    if session.held_micros:
-        ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
+    ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
     if line is not None:
         counted_ms = min(charge.used_ms, session.granted_ms)
         usage_store.release(conn, line.ani, line.month, session.granted_ms, counted_ms)
@@ -143,6 +156,58 @@ def terminate(
         transfer_id,
         is_replay=False,
     )
+
+
+def context_of(started_at: datetime) -> Context:
+    """What is fixed when a session starts; the same for every request of it."""
+    return Context(started_at=started_at)
+
+
+def rate_of(conn: Connection, session: Session) -> Rate:
+    """The rate a session was opened with."""
+    return tariff_store.rate_of_session(conn, session.tariff_version_id, session.rate_prefix)
+
+
+def goes_by_time(rate: Rate) -> bool:
+    """Whether what it charges for is used up by the clock."""
+    return rate.terms is None or rate.terms.measure is Measure.TIME
+
+
+def _more(
+    conn: Connection, now: datetime, session: Session, rate: Rate, funds: Funds, wanted_ms: int, line: Line | None
+) -> Grant | ChargeRefusal:
+    """A larger grant for a session that says what it used, as far as funds, sharers, cap and line reach."""
+    context, by_time = context_of(session.started_at), goes_by_time(rate)
+    mine = as_sharer(session, rate, context, now, by_time=by_time)
+    if mine is None:
+        mine = Sharer(rate, context, session.granted_ms, session.granted_ms, session.held_micros, session.cap_ms)
+    part = _part(conn, now, session.session_id, funds, mine, wanted_ms)
+
+    def decide(cap_ms: int) -> Grant | ChargeRefusal:
+        return next_grant(session, rate, part, cap_ms, context)
+
+    return _within_line(conn, line, session.granted_ms, session.cap_ms, decide)
+
+
+def _part(conn: Connection, now: datetime, session_id: str, funds: Funds, mine: Sharer, wanted: int) -> Part:
+    """What this session may have of the funds of its account, whoever else holds some."""
+    available_micros = funds.available_micros if funds.is_open else 0
+    others: list[Sharer] = []
+    if funds.held_micros > mine.held_micros:
+        for other in store.other_open_sessions(conn, funds.account_id, session_id):
+            rate = rate_of(conn, other)
+            context = context_of(other.started_at)
+            sharer = as_sharer(other, rate, context, now, by_time=goes_by_time(rate))
+            if sharer is not None:
+                others.append(sharer)
+    return share(available_micros, mine, others, wanted)
+
+
+def _told(session: Session, now: datetime, used_ms: int | None) -> tuple[int, datetime | None]:
+    """What is kept of a report: a session never used less than it said before."""
+    if used_ms is None:
+        return session.reported_ms, session.reported_at
+    return max(session.reported_ms, used_ms), now
 
 
 def _locked_funds(conn: Connection, account_id: int) -> Funds:
@@ -181,7 +246,7 @@ def _replayed(conn: Connection, before: Session, opened: Initiate) -> Granted:
 
 
 def _terminated_before(conn: Connection, session: Session, rate: Rate, funds: Funds) -> Terminated:
-    charge = final_charge(rate, session.grant, session.used_ms or 0)
+    charge = final_charge(rate, session.grant, session.used_ms or 0, context_of(session.started_at))
     posted = None
     if charge.charged_micros:
         posted = ledger_store.posted_under(conn, transfer.charge_key(session.session_id))

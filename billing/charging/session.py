@@ -5,10 +5,13 @@ all of it. Times are whole milliseconds, money integer micro-units.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from billing.rating import Grant, Rate, billed_ms, charge_micros, largest_grant, price_micros
+from billing.charging.sharing import Part, Sharer
+from billing.rating import NO_CONTEXT, Context, Grant, Rate, billed_ms, charge_micros, largest_grant, price_micros
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class ChargeRefusal(enum.StrEnum):
@@ -83,6 +86,9 @@ class Session:
     used_ms: int | None
     charged_micros: int | None
     ended_at: datetime | None
+    reported_ms: int = 0
+    reported_at: datetime | None = None
+    """What it last said it had used, and when; nothing while it is being connected."""
 
     @property
     def is_open(self) -> bool:
@@ -116,10 +122,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The answer to a request: the total that may be used; `is_replay` when it was given before."""
+    """The answer to a request: the total that may be used; `is_replay` when it was given before.
+
+    `revision` is the account's right after it: a later one means that somebody else started, ended or paid.
+    """
 
     grant: Grant
     is_replay: bool
+    revision: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,37 +154,69 @@ class Terminated:
     is_replay: bool
 
 
-def first_grant(rate: Rate, funds_micros: int, wanted_ms: int, cap_ms: int, minimum_ms: int) -> Grant | ChargeRefusal:
-    """The first grant for the available funds, or why there is none."""
+def used_by(session: Session, now: datetime, *, by_time: bool) -> int:
+    """What an open session has used by now, as far as is known: what is measured by time goes on since its report."""
+    if session.reported_at is None:
+        return 0
+    if not by_time:
+        return min(session.reported_ms, session.granted_ms)
+    since_ms = max(0, (now - session.reported_at) // _MILLISECOND)
+    return min(session.reported_ms + since_ms, session.granted_ms)
+
+
+def as_sharer(session: Session, rate: Rate, context: Context, now: datetime, *, by_time: bool) -> Sharer | None:
+    """An open session as one who shares its account; none when its time is over, so that it can use no more."""
+    used = used_by(session, now, by_time=by_time)
+    if session.valid_until_at < now or (by_time and session.reported_at is not None and used >= session.granted_ms):
+        return None
+    pace_used, pace_ms = 1, 1
+    if not by_time:
+        pace_used = used
+        pace_ms = max(1, ((session.reported_at or now) - session.started_at) // _MILLISECOND)
+    return Sharer(rate, context, used, session.granted_ms, session.held_micros, session.cap_ms, pace_used, pace_ms)
+
+
+def first_grant(
+    rate: Rate, part: Part, cap_ms: int, minimum_ms: int, context: Context = NO_CONTEXT
+) -> Grant | ChargeRefusal:
+    """The first grant for this part of the account's funds, or why there is none."""
     if cap_ms <= 0 or cap_ms < minimum_ms:
         return ChargeRefusal.SESSION_CAP
-    grant = largest_grant(rate, funds_micros, max(wanted_ms, minimum_ms, 1), cap_ms)
+    grant = largest_grant(rate, part.funds_micros, max(part.wanted, minimum_ms, 1), cap_ms, context)
     if grant.granted_ms <= 0 or grant.granted_ms < minimum_ms:
         return ChargeRefusal.NO_CREDIT
-    return grant
+    return _unless_more(grant, part, cap_ms)
 
 
-def next_grant(session: Session, rate: Rate, available_micros: int, wanted_ms: int, cap_ms: int) -> Grant:
+def next_grant(session: Session, rate: Rate, part: Part, cap_ms: int, context: Context = NO_CONTEXT) -> Grant:
     """A larger grant for the same session, or the one it has, final if more was wanted and is not to be had.
 
-    `available_micros` is what the account has beside this session's own hold.
+    `part` is what the account has for this session beside its own hold.
     """
-    if wanted_ms <= session.granted_ms:
-        return session.grant
-    grant = largest_grant(rate, session.held_micros + available_micros, wanted_ms, min(cap_ms, session.cap_ms))
+    cap_ms = min(cap_ms, session.cap_ms)
+    if part.wanted <= session.granted_ms:
+        return Grant(session.granted_ms, session.held_micros, final=session.granted_ms >= cap_ms)
+    grant = largest_grant(rate, session.held_micros + part.funds_micros, part.wanted, cap_ms, context)
     if grant.granted_ms <= session.granted_ms:
         return Grant(session.granted_ms, session.held_micros, final=True)
-    return grant
+    return _unless_more(grant, part, cap_ms)
 
 
-def final_charge(rate: Rate, grant: Grant, used_ms: int) -> FinalCharge:
+def _unless_more(grant: Grant, part: Part, cap_ms: int) -> Grant:
+    """Final only when there is no more to come for this session."""
+    if part.is_last or grant.granted_ms >= cap_ms:
+        return grant
+    return Grant(grant.granted_ms, grant.held_micros, final=False)
+
+
+def final_charge(rate: Rate, grant: Grant, used_ms: int, context: Context = NO_CONTEXT) -> FinalCharge:
     """What `used_ms` comes to: never more than was granted is billed, never more than was held is charged.
 
     Where the last grant was a part of an increment, that part is billed, not the whole increment.
     """
     used_ms = max(0, used_ms)
     counted_ms = min(used_ms, grant.granted_ms)
-    charged_micros = charge_micros(rate, used_ms, grant)
-    whole_ms = billed_ms(rate, counted_ms)
-    is_partial = price_micros(rate, counted_ms) > charged_micros
+    charged_micros = charge_micros(rate, used_ms, grant, context)
+    whole_ms = billed_ms(rate, counted_ms, context)
+    is_partial = price_micros(rate, counted_ms, context) > charged_micros
     return FinalCharge(used_ms, counted_ms if is_partial else whole_ms, charged_micros)

@@ -27,10 +27,20 @@ SESSION_COLUMNS = (
     charging_session.c.used_ms,
     charging_session.c.charged_micros,
     charging_session.c.ended_at,
+    charging_session.c.reported_ms,
+    charging_session.c.reported_at,
 )
 _SESSION = sa.select(*SESSION_COLUMNS).where(charging_session.c.id == sa.bindparam("session_id"))
 _FIND_SESSION = Prepared(_SESSION)
 _LOCK_SESSION = Prepared(_SESSION.with_for_update(key_share=True))
+# Written out, so that both databases see that the index of open sessions serves.
+_OTHERS = Prepared(
+    sa.select(*SESSION_COLUMNS).where(
+        charging_session.c.account_id == sa.bindparam("of_account"),
+        charging_session.c.state == sa.literal_column("'open'"),
+        charging_session.c.id != sa.bindparam("session_id"),
+    )
+)
 _ADD_SESSION = Prepared(
     sa.insert(charging_session),
     (
@@ -58,6 +68,8 @@ _EXTEND_SESSION = Prepared(
         held_micros=sa.bindparam("to_micros"),
         final=sa.bindparam("is_final"),
         valid_until_at=sa.bindparam("until_at"),
+        reported_ms=sa.bindparam("told_ms"),
+        reported_at=sa.bindparam("told_at"),
     )
 )
 _CLOSE_SESSION = Prepared(
@@ -118,11 +130,25 @@ def add_session(conn: Connection, opened: Initiate, grant: Grant, now: datetime,
     )
 
 
-def extend_session(conn: Connection, session_id: str, number: int, grant: Grant, valid_until_at: datetime) -> None:
-    """Write the larger grant of a locked session."""
+def other_open_sessions(conn: Connection, account_id: int, session_id: str) -> list[Session]:
+    """The open sessions of a locked account but this one; what they hold does not change while the lock is kept."""
+    return [Session(*row) for row in _OTHERS.all(conn, of_account=account_id, session_id=session_id)]
+
+
+def extend_session(
+    conn: Connection,
+    session_id: str,
+    number: int,
+    grant: Grant,
+    valid_until_at: datetime,
+    reported: tuple[int, datetime | None],
+) -> None:
+    """Write the larger grant of a locked session, and what it said it had used."""
     _EXTEND_SESSION.run(
         conn,
         session_id=session_id,
+        told_ms=reported[0],
+        told_at=reported[1],
         to_number=number,
         to_ms=grant.granted_ms,
         to_micros=grant.held_micros,

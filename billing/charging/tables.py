@@ -23,6 +23,9 @@ charging_session = sa.Table(
     sa.Column("used_ms", sa.BigInteger),
     sa.Column("charged_micros", Micros),
     sa.Column("ended_at", Instant),
+    # what the session last said it had used, and when; nothing yet while it is being connected
+    sa.Column("reported_ms", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("reported_at", Instant),
     sa.CheckConstraint("held_micros >= 0 AND granted_ms >= 0", name="not_negative"),
 )
 sa.Index(

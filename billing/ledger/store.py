@@ -4,6 +4,7 @@ Locks are always taken in the order call, charging session, account, line usage,
 transactions wait for each other. On SQLite every writing transaction is alone.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +38,7 @@ _FUNDS = sa.select(
     account.c.balance_micros,
     account.c.held_micros,
     account.c.limit_micros,
+    account.c.revision,
 ).with_for_update(key_share=True)
 _FUNDS_BY_ID = Prepared(_FUNDS.where(account.c.id == sa.bindparam("account_id")))
 _FUNDS_BY_NUMBER = Prepared(_FUNDS.where(account.c.number == sa.bindparam("number")))
@@ -46,7 +48,11 @@ _MOVE = Prepared(
     .values(
         balance_micros=account.c.balance_micros + sa.bindparam("by_micros", type_=sa.BigInteger),
         held_micros=account.c.held_micros + sa.bindparam("held_by_micros", type_=sa.BigInteger),
+        revision=account.c.revision + sa.bindparam("revised_by", type_=sa.BigInteger),
     )
+)
+_REVISIONS = sa.select(account.c.id, account.c.revision).where(
+    account.c.id.in_(sa.bindparam("account_ids", expanding=True))
 )
 _LEDGER_ACCOUNT = Prepared(
     sa.select(ledger_account.c.id).where(
@@ -105,9 +111,25 @@ def lock_funds_of_number(conn: Connection, number: str) -> Funds | None:
     return None if row is None else Funds(*row)
 
 
-def move(conn: Connection, account_id: int, by_micros: int, held_by_micros: int) -> None:
-    """Change balance and holds of a locked account; the database refuses what would pass the limit."""
-    _MOVE.run(conn, account_id=account_id, by_micros=by_micros, held_by_micros=held_by_micros)
+def move(
+    conn: Connection, account_id: int, by_micros: int, held_by_micros: int, *, concerns_others: bool = True
+) -> None:
+    """Change balance and holds of a locked account; the database refuses what would pass the limit.
+
+    What `concerns_others` counts the account's revision up, by which all its running sessions learn of it (CHG-7).
+    """
+    _MOVE.run(
+        conn,
+        account_id=account_id,
+        by_micros=by_micros,
+        held_by_micros=held_by_micros,
+        revised_by=int(concerns_others),
+    )
+
+
+def revisions(conn: Connection, account_ids: Iterable[int]) -> dict[int, int]:
+    """The revision of each of these accounts, by one look-up."""
+    return {row[0]: row[1] for row in conn.execute(_REVISIONS, {"account_ids": list(account_ids)})}
 
 
 def post(conn: Connection, moved: Transfer, at: datetime, made_by: str, note: str = "") -> Posted:

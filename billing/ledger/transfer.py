@@ -94,6 +94,8 @@ class Funds:
     balance_micros: int
     held_micros: int
     limit_micros: int
+    revision: int = 0
+    """Counted up when a session starts or ends or money comes."""
 
     @property
     def available_micros(self) -> int:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.charging.session import ChargeRefusal, FinalCharge, Session, final_charge, first_grant, next_grant
+from billing.charging.sharing import Part
 from billing.rating import Grant, Rate, price_micros
 
 UNIT = 1_000_000
@@ -34,7 +35,7 @@ def session(granted_ms: int, held_micros: int, cap_ms: int = 1_860_000, *, final
     ],
 )
 def test_the_first_grant(funds: int, wanted: int, cap: int, minimum: int, answer: Grant | ChargeRefusal) -> None:
-    assert first_grant(MINUTES, funds, wanted, cap, minimum) == answer
+    assert first_grant(MINUTES, Part(funds, wanted, is_last=True), cap, minimum) == answer
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_the_first_grant(funds: int, wanted: int, cap: int, minimum: int, answer
 def test_a_grant_is_a_total_that_never_shrinks(
     held: Session, available: int, wanted: int, cap: int, answer: Grant
 ) -> None:
-    assert next_grant(held, MINUTES, available, wanted, cap) == answer
+    assert next_grant(held, MINUTES, Part(available, wanted, is_last=True), cap) == answer
 
 
 @pytest.mark.parametrize(
@@ -87,12 +88,12 @@ rates = st.builds(
 def test_holds_stay_within_the_funds_and_charges_within_the_holds(
     rate: Rate, funds: int, wishes: list[int], used: int
 ) -> None:
-    first = first_grant(rate, funds, 60_000, 1_860_000, 0)
+    first = first_grant(rate, Part(funds, 60_000, is_last=True), 1_860_000, 0)
     if isinstance(first, ChargeRefusal):
         return
     held = session(first.granted_ms, first.held_micros, final=first.final)
     for wanted in wishes:
-        grant = next_grant(held, rate, funds - held.held_micros, wanted, 1_860_000)
+        grant = next_grant(held, rate, Part(funds - held.held_micros, wanted, is_last=True), 1_860_000)
         assert held.granted_ms <= grant.granted_ms <= 1_860_000
         assert held.held_micros <= grant.held_micros <= funds
         held = session(grant.granted_ms, grant.held_micros, final=grant.final)
