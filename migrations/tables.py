@@ -11,6 +11,7 @@ MODULES = (
     "ani.reverse_match.tables",
     "ani.usage.tables",
     "billing.accounts.tables",
+    "billing.allowances.tables",
     "billing.calls.tables",
     "billing.charging.tables",
     "billing.ledger.tables",

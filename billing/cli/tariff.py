@@ -30,6 +30,10 @@ def import_file(
     effective_at: Annotated[str, typer.Option(help="When the prices begin (ISO 8601, UTC if no zone); now.")] = "",
     mapping: Annotated[list[str] | None, typer.Option("--map", help="COLUMN=FIELD; may be repeated.")] = None,
     reject_file: Annotated[Path | None, typer.Option(help="Where bad rows go; FILE.rejected.csv.")] = None,
+    usual: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE for empty cells; may be repeated.")
+    ] = None,
+    negative: Annotated[bool, typer.Option("--allow-negative", help="Prices below zero are meant.")] = False,
     whole: Annotated[bool, typer.Option("--whole", help="Load nothing unless every row is good.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -40,7 +44,9 @@ def import_file(
     """
     from billing.cli import tariff_load
 
-    ask = tariff_load.Ask(file, name, operator, currency, effective_at, tuple(mapping or ()), reject_file)
+    ask = tariff_load.Ask(
+        file, name, operator, currency, effective_at, tuple(mapping or ()), reject_file, tuple(usual or ()), negative
+    )
     return tariff_load.load(ask, whole=whole, dry_run=dry_run, as_json=as_json)
 
 
@@ -78,21 +84,28 @@ def show(
 
 @app.command("test")
 def price_number(
-    number: Annotated[str, typer.Argument(help="+ and country code, or as dialled in the operator's country.")],
+    number: Annotated[str, typer.Argument(help="+ and country code, or as dialled; or the code of what is sold.")],
     *,
     name: Annotated[str, typer.Option("--tariff", help="Tariff.")] = DEFAULT_TARIFF,
     operator: OperatorCode = None,
+    service: Annotated[str, typer.Option(help="voice, data, message ...: whose rates are asked for.")] = "voice",
     seconds: Annotated[int, typer.Option(min=0, max=LONGEST_CALL_S, help="Length of the call to price.")] = 60,
+    units: Annotated[int | None, typer.Option(min=0, help="Bytes or units to price, where no time is.")] = None,
     balance: Annotated[str, typer.Option(help="Also: how long this much money lasts.")] = "",
     cap: Annotated[int, typer.Option(min=1, max=LONGEST_CALL_S, help="Longest call, seconds.")] = LONGEST_CALL_S,
     at: Annotated[str, typer.Option(help="Moment of the call (ISO 8601, UTC if no zone); now.")] = "",
+    access: Annotated[str, typer.Option(help="Access number the call came in on, digits.")] = "",
+    month_used: Annotated[int, typer.Option(min=0, help="Used before in the month: seconds, bytes or units.")] = 0,
+    included: Annotated[int, typer.Option(min=0, help="Units left in a bundle: seconds, bytes or units.")] = 0,
     as_json: AsJson = False,
 ) -> int:
     """What a call would cost, why, and how long a balance lasts. Exit code 3: the number may not be called.
 
-    Example: tollgate tariff test +442079460000 --seconds 75 --balance 5.00
+    Example: tollgate tariff test +442079460000 --seconds 75 --balance 5.00 --at 2027-03-01T17:58+01:00
     """
     from billing.cli import tariff_price
 
-    ask = tariff_price.Ask(number, name, operator, seconds, balance, cap, at)
+    ask = tariff_price.Ask(
+        number, name, operator, seconds, balance, cap, at, service, units, access, month_used, included
+    )
     return tariff_price.price(ask, as_json=as_json)

@@ -2,17 +2,21 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from billing.rating import Rate
+from sqlalchemy.engine import Engine
+
 from billing.tariffs import service
+from billing.tariffs.loading.service import BadRowsError, Loaded, load_file
 from billing.tariffs.tariff import ImportRefusal
 from runtime import command, database
 from runtime.clock import SystemClock
 from runtime.command import CommandError, ExitCode
-from runtime.csv_import import CsvFileError, ImportResult, Progress, RejectFile, parse_mapping
+from runtime.csv_import import CsvFileError, Progress, RejectFile, parse_mapping
 
 _REFUSALS = {
     ImportRefusal.CURRENCY: "the tariff has another currency; a tariff never changes its currency",
@@ -33,6 +37,8 @@ class Ask:
     effective_at: str
     mapping: tuple[str, ...]
     reject_file: Path | None
+    usual: tuple[str, ...] = ()
+    negative: bool = False
 
 
 def load(ask: Ask, *, whole: bool, dry_run: bool, as_json: bool) -> int:
@@ -46,18 +52,17 @@ def load(ask: Ask, *, whole: bool, dry_run: bool, as_json: bool) -> int:
     with database.reading(engine) as conn:
         owner = service.find_owner(conn, ask.operator)
     currency = ask.currency.upper() or owner.currency
-    rates, result = _read(ask, currency)
-    if whole and result.rejected:
-        raise CommandError(f"{result.rejected} bad rows: nothing was loaded (--whole)")
     wanted = service.TariffImport(owner.id, ask.tariff, currency, effective_at, ask.file.name)
-    imported = service.import_tariff(engine, SystemClock(), wanted, rates)
-    if isinstance(imported, service.Imported):
-        _print_imported(imported, result, dry_run=dry_run, as_json=as_json)
-        return ExitCode.PARTIAL if result.rejected else ExitCode.OK
-    if imported is not ImportRefusal.UNCHANGED:
-        raise CommandError(_REFUSALS[imported])
-    command.console.print(_REFUSALS[imported])
-    return ExitCode.PARTIAL if result.rejected else ExitCode.NOTHING
+    loaded = _rehearse(engine, ask, wanted) if dry_run else _load(engine, ask, wanted, whole=whole)
+    if whole and loaded.rejected:
+        raise CommandError(f"{loaded.rejected} bad rows: nothing was loaded (--whole)")
+    if isinstance(loaded.answer, service.Imported):
+        _print_imported(loaded, dry_run=dry_run, as_json=as_json)
+        return ExitCode.PARTIAL if loaded.rejected else ExitCode.OK
+    if loaded.answer is not ImportRefusal.UNCHANGED:
+        raise CommandError(_REFUSALS[loaded.answer])
+    command.console.print(_REFUSALS[loaded.answer])
+    return ExitCode.PARTIAL if loaded.rejected else ExitCode.NOTHING
 
 
 def read_moment(option: str, text: str) -> datetime:
@@ -69,36 +74,72 @@ def read_moment(option: str, text: str) -> datetime:
         raise CommandError(f"{option}: not a moment such as 2027-01-01T00:00Z", ExitCode.USAGE) from error
 
 
-def _read(ask: Ask, currency: str) -> tuple[list[Rate], ImportResult]:
+def read_usual(pairs: tuple[str, ...]) -> dict[str, str]:
+    """`--set FIELD=VALUE` options; raises CommandError."""
+    usual = {}
+    known = {column.name for column in service.COLUMNS} - {"prefix"}
+    for pair in pairs:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (equals and value) or name.lower() not in known:
+            raise CommandError(f"--set {pair}: FIELD=VALUE with one of {', '.join(sorted(known))}", ExitCode.USAGE)
+        usual[name.lower()] = value
+    return usual
+
+
+def _load(engine: Engine, ask: Ask, wanted: service.TariffImport, *, whole: bool) -> Loaded:
+    with _reading(ask, wanted.currency) as (deck, rejects, progress):
+        try:
+            return load_file(engine, SystemClock(), wanted, deck, rejects, progress, whole=whole)
+        except BadRowsError:
+            return Loaded(ImportRefusal.EMPTY, 0, 0, rejects.count)
+
+
+def _rehearse(engine: Engine, ask: Ask, wanted: service.TariffImport) -> Loaded:
+    """All in one transaction, which is rolled back."""
+    with _reading(ask, wanted.currency) as (deck, rejects, progress):
+        rates = list(deck.rates(rejects, progress))
+        answer = service.import_tariff(engine, SystemClock(), wanted, rates)
+        return Loaded(answer, len(rates), 0, rejects.count)
+
+
+@contextmanager
+def _reading(ask: Ask, currency: str) -> Iterator[tuple[service.Deck, RejectFile, Progress]]:
+    """The deck, its reject file and its progress; says at the end what was rejected."""
     progress = Progress(sys.stderr, SystemClock().monotonic_s)
     try:
+        mapping = parse_mapping(ask.mapping)
+        deck = service.Deck(ask.file, currency, mapping, read_usual(ask.usual), ask.negative)
         with RejectFile(ask.reject_file or RejectFile.beside(ask.file)) as rejects:
-            rates, result = service.read_tariff_file(ask.file, parse_mapping(ask.mapping), currency, rejects, progress)
+            yield deck, rejects, progress
     except CsvFileError as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
     finally:
         progress.end()
-    if result.rejected:
+    if rejects.count:
         command.console.print(
-            f"{result.rejected} bad rows are in {rejects.path}; until they are mended and loaded with the rest, calls "
+            f"{rejects.count} bad rows are in {rejects.path}; until they are mended and loaded with the rest, calls "
             "to their prefixes are priced by a shorter prefix or refused",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
-    return rates, result
 
 
-def _print_imported(imported: service.Imported, result: ImportResult, *, dry_run: bool, as_json: bool) -> None:
+def _print_imported(loaded: Loaded, *, dry_run: bool, as_json: bool) -> None:
+    imported = loaded.answer
+    if not isinstance(imported, service.Imported):
+        return
     document = {
         "tariff": imported.tariff.name,
         "version": imported.version.number,
         "effective_at": imported.version.effective_at.isoformat(),
-        "loaded": result.loaded,
-        "rejected": result.rejected,
+        "loaded": loaded.rates,
+        "rejected": loaded.rejected,
         **asdict(imported.changes),
         "dry_run": dry_run,
     }
+    if loaded.resumed:
+        document["resumed_after"] = loaded.resumed
     if as_json:
         command.print_document(document)
     else:

@@ -2,17 +2,21 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from ani.numbers import parse_destination
 from billing.cli.tariff_load import read_moment
 from billing.cli.tariff_view import rate_row
 from billing.money import AmountError, format_amount, parse_amount
-from billing.rating import Rate, billed_ms, explain, largest_grant, price_micros
+from billing.pricing.terms import Measure
+from billing.rating import VOICE, Bundle, Context, Rate, billed_ms, explain, largest_grant, price_micros
 from billing.tariffs import service
+from billing.tariffs.tariff import BY_NUMBER, RateFieldError, read_service
 from runtime import command, database
 from runtime.clock import SystemClock
 from runtime.command import CommandError, ExitCode, money_document
 
+_MOST_UNITS = 2**53
 _FULL = re.compile(r"\+[0-9]{1,15}")
 
 
@@ -27,6 +31,29 @@ class Ask:
     balance: str
     cap_s: int
     at: str
+    service: str = VOICE
+    units: int | None = None
+    access: str = ""
+    month_used: int = 0
+    included: int = 0
+
+    def used(self, rate: Rate) -> int:
+        """What is to be priced, in base units of the rate."""
+        if scale_of(rate) > 1 or self.units is None:
+            return self.seconds * 1000 if scale_of(rate) > 1 else 1
+        return self.units
+
+    def context(self, rate: Rate, moment: datetime) -> Context:
+        """What is fixed when the session starts."""
+        scale = scale_of(rate)
+        measure = rate.terms.measure if rate.terms is not None else Measure.TIME
+        bundles = (Bundle(0, self.included * scale, measure, name="included units"),) if self.included else ()
+        return Context(moment, self.access, is_answered=True, month_used=self.month_used * scale, bundles=bundles)
+
+
+def scale_of(rate: Rate) -> int:
+    """Base units in what a person counts in: seconds, bytes, units."""
+    return 1000 if rate.terms is None else rate.terms.scale
 
 
 def price(ask: Ask, *, as_json: bool) -> int:
@@ -36,8 +63,9 @@ def price(ask: Ask, *, as_json: bool) -> int:
     with database.reading(command.open_engine(command.open_settings())) as conn:
         owner = service.find_owner(conn, ask.operator)
         tariff = service.find_tariff(conn, owner, ask.tariff)
-        e164 = _e164(ask.number, owner.home_country)
-        answer = service.price_of_number(conn, tariff.id, e164, moment)
+        group = _service(ask.service)
+        e164 = _e164(ask.number, owner.home_country) if group in BY_NUMBER else ask.number.lower()
+        answer = service.price_of_number(conn, tariff.id, e164, moment, group)
     document: dict[str, object] = {
         "number": e164,
         "tariff": tariff.name,
@@ -46,9 +74,10 @@ def price(ask: Ask, *, as_json: bool) -> int:
         "considered": [_considered(rate) for rate in answer.considered],
     }
     if isinstance(answer.answer, Rate):
-        document |= _priced(answer.answer, ask.seconds)
+        context = ask.context(answer.answer, moment)
+        document |= _priced(answer.answer, ask, context)
         if funds_micros is not None:
-            document |= _lasting(answer.answer, funds_micros, ask.cap_s * 1000)
+            document |= _lasting(answer.answer, funds_micros, ask, context)
     else:
         document["refused"] = answer.answer.value
     if as_json:
@@ -58,22 +87,27 @@ def price(ask: Ask, *, as_json: bool) -> int:
     return ExitCode.OK if isinstance(answer.answer, Rate) else ExitCode.NOTHING
 
 
-def _priced(rate: Rate, seconds: int) -> dict[str, object]:
+def _priced(rate: Rate, ask: Ask, context: Context) -> dict[str, object]:
+    used, scale = ask.used(rate), scale_of(rate)
+    counted = {"seconds": used // scale, "billed_seconds": billed_ms(rate, used, context) // scale}
+    if scale == 1:
+        counted = {"units": used, "billed_units": billed_ms(rate, used, context)}
     return {
         "rate": rate_row(rate),
-        "seconds": seconds,
-        "billed_seconds": billed_ms(rate, seconds * 1000) // 1000,
-        "price": money_document(price_micros(rate, seconds * 1000), rate.currency),
-        "why": explain(rate, seconds * 1000),
+        **counted,
+        "price": money_document(price_micros(rate, used, context), rate.currency),
+        "why": explain(rate, used, context),
     }
 
 
-def _lasting(rate: Rate, funds_micros: int, cap_ms: int) -> dict[str, object]:
-    grant = largest_grant(rate, funds_micros, cap_ms, cap_ms)
+def _lasting(rate: Rate, funds_micros: int, ask: Ask, context: Context) -> dict[str, object]:
+    is_time = scale_of(rate) > 1
+    cap = ask.cap_s * 1000 if is_time else _MOST_UNITS
+    grant = largest_grant(rate, funds_micros, cap, cap, context)
     return {
         "balance": money_document(funds_micros, rate.currency),
-        "talk_time_ms": grant.granted_ms,
-        "cut_by_cap": grant.granted_ms == cap_ms,
+        "talk_time_ms" if is_time else "units_that_fit": grant.granted_ms,
+        "cut_by_cap": grant.granted_ms == cap,
         "left": money_document(funds_micros - grant.held_micros, rate.currency),
     }
 
@@ -92,14 +126,14 @@ def _for_people(document: dict[str, object]) -> dict[str, object]:
             shown["talk time"] = f"{minutes} min {rest_ms // 1000}.{rest_ms % 1000:03d} s{cut}"
         elif key in {"price", "balance", "left"} and isinstance(value, dict):
             shown[key] = f"{value['amount']} {value['currency']}"
-        elif key not in {"rate", "seconds", "billed_seconds", "cut_by_cap"}:
+        elif key not in {"rate", "seconds", "billed_seconds", "units", "billed_units", "cut_by_cap"}:
             shown[key] = value
     return shown
 
 
 def _considered(rate: Rate) -> str:
     cost = "blocked" if rate.blocked else format_amount(rate.price_per_minute_micros)
-    return " ".join(part for part in (rate.prefix, rate.destination, cost) if part)
+    return " ".join(part for part in (rate.prefix or "*", rate.destination, cost) if part)
 
 
 def _e164(number: str, home_country: str) -> str:
@@ -110,6 +144,13 @@ def _e164(number: str, home_country: str) -> str:
     if destination is None:
         raise CommandError("NUMBER: not one that can be dialled; write + and the country code", ExitCode.USAGE)
     return destination.e164
+
+
+def _service(text: str) -> str:
+    try:
+        return read_service(text)
+    except RateFieldError as error:
+        raise CommandError(f"--{error}", ExitCode.USAGE) from error
 
 
 def _amount(text: str) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from billing.money import format_amount
-from billing.rating import Rate
+from billing.pricing.notation import written
+from billing.rating import VOICE, Rate
 from billing.tariffs import service, store
 from billing.tariffs.tariff import version_in_effect
 from runtime import command, database
@@ -36,7 +37,7 @@ def show_versions(operator: str | None, name: str, *, as_json: bool) -> int:
     """A row for each version, also of those to come."""
     with database.reading(command.open_engine(command.open_settings())) as conn:
         tariff = service.find_tariff(conn, service.find_owner(conn, operator), name)
-        versions = store.counted_versions(conn, tariff.id)
+        versions = store.versions(conn, tariff.id)
     current = version_in_effect(versions, SystemClock().now())
     rows = [
         {
@@ -77,6 +78,8 @@ def rate_row(rate: Rate) -> dict[str, object]:
         "minimum_s": rate.minimum_s,
         "increments": f"{rate.initial_s}/{rate.increment_s}",
         "blocked": "yes" if rate.blocked else "no",
+        **({} if rate.service == VOICE else {"service": rate.service}),
+        **written(rate.terms),
     }
 
 
@@ -84,5 +87,6 @@ def _print_rows(title: str, rows: Sequence[Mapping[str, object]], *, as_json: bo
     if as_json:
         command.print_document(rows)
     elif rows:
-        command.print_table(title, tuple(rows[0]), [tuple(row.values()) for row in rows])
+        columns = tuple(dict.fromkeys(name for row in rows for name in row))
+        command.print_table(title, columns, [tuple(row.get(name, "") for name in columns) for row in rows])
     return ExitCode.OK if rows else ExitCode.NOTHING

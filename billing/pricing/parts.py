@@ -49,17 +49,17 @@ class _Track(NamedTuple):
 
 
 def price_parts(rate: Rate, terms: Terms, context: Context, use: Use, *, positive: bool = False) -> list[Part]:
-    """Every part of the price of a session that was used at all, the use itself first; or `positive` ones only."""
+    """Every part of the price of a session that was used at all, the use itself first; `positive`: none below zero."""
     covered = stretches(rate, terms, context.bundles, use.billed) if context.bundles else []
     parts = _use_parts(rate, terms, context, use, covered)
     if positive:
-        parts = [part for part in parts if part.numerator > 0]
+        parts = [part._replace(numerator=max(0, part.numerator)) for part in parts]
     is_covered = bool(covered) and covered[-1][1] >= use.billed
     if terms.surcharges:
         parts += _surcharge_parts(terms, context, use, sum(part.numerator for part in parts))
     if not (is_covered and all(one.covers_fees for _, _, one in covered)):
         parts += fee_parts(rate, terms, use)
-    return [part for part in parts if part.numerator > 0] if positive else parts
+    return [part._replace(numerator=max(0, part.numerator)) for part in parts] if positive else parts
 
 
 def fee_parts(rate: Rate, terms: Terms, use: Use) -> list[Part]:

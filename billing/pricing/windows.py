@@ -163,6 +163,15 @@ def _moved_clocks(begins: datetime, zone: ZoneInfo) -> Iterator[int]:
             yield high
 
 
+def is_zone(name: str) -> bool:
+    """Whether the system knows a time zone of this name."""
+    try:
+        _zone(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
 @cache
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)

@@ -7,23 +7,61 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
 
-from billing.money import AmountError, format_amount, parse_amount
-from billing.rating import Rate
+from billing.pricing.lookup import RateTable
+from billing.pricing.notation import LONGEST_INCREMENT_S, RateFieldError, read_price, read_terms, read_yes_no
+from billing.pricing.terms import Measure
+from billing.rating import VOICE, Rate
 
-LONGEST_PREFIX = 15
-"""Digits of an E.164 number, and so of a prefix."""
+LONGEST_CODE = 16
+"""Characters of a prefix: fifteen digits of an E.164 number, or the code of what a service sells."""
 
-HIGHEST_PRICE_MICROS = 100_000 * 1_000_000
-"""A price above this (per minute, or to connect) is taken for a mistake in the file."""
+LARGEST_INCREMENT = 2**31 - 1
+"""The largest block of bytes or units, and the largest minimum of them."""
 
-LONGEST_INCREMENT_S = 86_400
+PRICED_FIELDS = ("disconnect_fee", "timed_fees", "steps", "bands", "tiers", "surcharges")
+"""Fields of terms in which an amount may be below zero where that was asked for."""
+
+__all__ = [
+    "BY_NUMBER",
+    "Changes",
+    "ImportRefusal",
+    "RateFieldError",
+    "RateRefusal",
+    "RateTable",
+    "Service",
+    "Tariff",
+    "Version",
+    "compare",
+    "find_rate",
+    "read_rate",
+    "read_service",
+    "version_in_effect",
+]
 
 _TERMS = attrgetter(*(field.name for field in fields(Rate) if field.name != "tariff_version_id"))
 _PREFIX = re.compile(r"\+?([0-9]{1,15})")
-_INCREMENTS = re.compile(r"([0-9]{1,5})(?:/([0-9]{1,5}))?")
-_SECONDS = re.compile(r"[0-9]{1,5}")
-_YES_NO = {"": False, "no": False, "false": False, "0": False, "n": False}
-_YES_NO |= {"yes": True, "true": True, "1": True, "y": True, "blocked": True}
+_CODE = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,15}")
+_INCREMENTS = re.compile(r"([0-9]{1,10})(?:/([0-9]{1,10}))?")
+_WHOLE = re.compile(r"[0-9]{1,10}")
+
+
+class Service(enum.StrEnum):
+    """What a group of rates is for; each has prefixes of its own."""
+
+    VOICE = "voice"
+    DATA = "data"
+    AIRTIME = "airtime"
+    PREMIUM = "premium"
+    MESSAGE = "message"
+    PAGE = "page"
+    CONTENT = "content"
+    EVENT = "event"
+    UNIT = "unit"
+    TRANSACTION = "transaction"
+
+
+BY_NUMBER = frozenset({Service.VOICE, Service.PREMIUM, Service.AIRTIME})
+"""Services whose rates are found by the number called; the others are found by the code of what is sold."""
 
 
 class RateRefusal(enum.StrEnum):
@@ -40,10 +78,6 @@ class ImportRefusal(enum.StrEnum):
     PAST = "effective-in-the-past"
     EMPTY = "no-good-row"
     UNCHANGED = "unchanged"
-
-
-class RateFieldError(ValueError):
-    """A field of a tariff row cannot be read; the message names the field and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +113,12 @@ class Changes:
     same: int
 
 
-class RateTable:
-    """The rates of one version, found by longest prefix in at most fifteen look-ups, however many there are."""
-
-    __slots__ = ("_lengths", "_rates")
-
-    def __init__(self, rates: Iterable[Rate]) -> None:
-        self._rates: Mapping[str, Rate] = {rate.prefix: rate for rate in rates}
-        self._lengths = tuple(sorted({len(prefix) for prefix in self._rates}, reverse=True))
-
-    def __len__(self) -> int:
-        return len(self._rates)
-
-    def along(self, e164_digits: str) -> tuple[Rate, ...]:
-        """Every rate whose prefix the number begins with, the longest first."""
-        found = (self._rates.get(e164_digits[:length]) for length in self._lengths if length <= len(e164_digits))
-        return tuple(rate for rate in found if rate is not None)
-
-    def longest(self, e164_digits: str) -> Rate | None:
-        """The rate of the longest prefix the number begins with."""
-        for length in self._lengths:
-            rate = self._rates.get(e164_digits[:length])
-            if rate is not None and length <= len(e164_digits):
-                return rate
-        return None
-
-
-def find_rate(table: RateTable, e164_digits: str) -> Rate | RateRefusal:
+def find_rate(table: RateTable, e164_digits: str, service: str = VOICE) -> Rate | RateRefusal:
     """The rate of the longest prefix; a blocked one refuses, whatever a shorter prefix would say.
 
-    `e164_digits` is the number without its plus sign.
+    `e164_digits` is the number without its plus sign, or the code of what a service other than voice sells.
     """
-    rate = table.longest(e164_digits)
+    rate = table.longest(e164_digits, service)
     if rate is None:
         return RateRefusal.UNPRICED
     return RateRefusal.BLOCKED if rate.blocked else rate
@@ -122,63 +130,80 @@ def version_in_effect(versions: Iterable[Version], now: datetime) -> Version | N
     return max(begun, key=lambda version: (version.effective_at, version.number), default=None)
 
 
-def read_rate(row: Mapping[str, str], currency: str) -> Rate:
+def read_rate(row: Mapping[str, str], currency: str, *, negative: bool = False) -> Rate:
     """The rate in a row of a tariff file, not yet of any version (id 0); raises RateFieldError.
 
-    Fields: prefix, destination, price_per_minute, connect_fee, minimum_s, increments ("60/6", "60" for "60/60"),
-    blocked. Empty means: increments 1/1, no fee, no minimum, not blocked; only a blocked row may lack a price.
+    Fields: prefix, destination, price_per_minute (or price), connect_fee, minimum_s, increments ("60/6", "60" for
+    "60/60"), blocked, service, and those of `billing.pricing.notation`. Empty means: increments 1/1, no fee, no
+    minimum, not blocked, voice; only a blocked row may lack a price. Amounts below zero must be asked for.
     """
-    prefix = _PREFIX.fullmatch(row["prefix"])
-    if prefix is None:
-        raise RateFieldError("prefix: one to fifteen digits are needed")
-    blocked = _YES_NO.get(row["blocked"].lower())
-    if blocked is None:
-        raise RateFieldError("blocked: yes or no is needed")
+    service = read_service(row.get("service", ""))
+    blocked = read_yes_no("blocked", "yes" if row["blocked"].lower() == "blocked" else row["blocked"])
     if len(row["destination"]) > 80:
         raise RateFieldError("destination: longer than 80 characters")
-    price = _price("price_per_minute", row["price_per_minute"] or ("0" if blocked else ""))
-    fee = _price("connect_fee", row["connect_fee"] or "0")
-    if _SECONDS.fullmatch(row["minimum_s"] or "0") is None or int(row["minimum_s"] or 0) > LONGEST_INCREMENT_S:
-        raise RateFieldError(f"minimum_s: whole seconds up to {LONGEST_INCREMENT_S} are needed")
-    initial_s, increment_s = _increments(row["increments"] or "1/1")
-    return Rate(
-        tariff_version_id=0,
-        prefix=prefix[1],
-        destination=row["destination"],
-        currency=currency,
-        price_per_minute_micros=price,
-        connect_fee_micros=fee,
-        minimum_s=int(row["minimum_s"] or 0),
-        initial_s=initial_s,
-        increment_s=increment_s,
-        blocked=blocked,
-    )
+    prefix = _prefix(row["prefix"], service)
+    price_field = "price" if row.get("price") and not row["price_per_minute"] else "price_per_minute"
+    price = read_price(price_field, row[price_field] or ("0" if blocked else ""), negative=negative)
+    fee = read_price("connect_fee", row["connect_fee"] or "0", negative=negative)
+    below_zero = negative and (min(price, fee) < 0 or "-" in "".join(row.get(name, "") for name in PRICED_FIELDS))
+    terms = read_terms(row, negative=below_zero)
+    largest = LONGEST_INCREMENT_S if terms is None or terms.measure is Measure.TIME else LARGEST_INCREMENT
+    if _WHOLE.fullmatch(row["minimum_s"] or "0") is None or int(row["minimum_s"] or 0) > largest:
+        raise RateFieldError(f"minimum_s: whole seconds up to {largest} are needed")
+    initial_s, increment_s = _increments(row["increments"] or "1/1", largest)
+    try:
+        return Rate(
+            tariff_version_id=0,
+            prefix=prefix,
+            destination=row["destination"],
+            currency=currency,
+            price_per_minute_micros=price,
+            connect_fee_micros=fee,
+            minimum_s=int(row["minimum_s"] or 0),
+            initial_s=initial_s,
+            increment_s=increment_s,
+            blocked=blocked,
+            service=service,
+            terms=terms,
+        )
+    except ValueError as error:
+        raise RateFieldError(f"row: {error}") from None
+
+
+def read_service(text: str) -> str:
+    """The service a rate is of, voice when nothing is said; raises RateFieldError."""
+    try:
+        return Service(text.lower() or VOICE).value
+    except ValueError:
+        raise RateFieldError(f"service: one of {', '.join(Service)} is needed") from None
 
 
 def compare(before: Iterable[Rate], after: Iterable[Rate]) -> Changes:
     """How many prefixes come, change, go and stay, whatever version the rates are of."""
-    old = {rate.prefix: _TERMS(rate) for rate in before}
-    new = {rate.prefix: _TERMS(rate) for rate in after}
+    old = {(rate.service, rate.prefix): _TERMS(rate) for rate in before}
+    new = {(rate.service, rate.prefix): _TERMS(rate) for rate in after}
     same = sum(old.get(prefix) == terms for prefix, terms in new.items())
     added = len(new.keys() - old.keys())
     return Changes(added, len(new) - added - same, len(old.keys() - new.keys()), same)
 
 
-def _price(field: str, text: str) -> int:
-    try:
-        micros = parse_amount(text)
-    except AmountError as error:
-        raise RateFieldError(f"{field}: {error}") from None
-    if not 0 <= micros <= HIGHEST_PRICE_MICROS:
-        raise RateFieldError(f"{field}: not between 0 and {format_amount(HIGHEST_PRICE_MICROS)}")
-    return micros
+def _prefix(text: str, service: str) -> str:
+    """Digits of a number; for what is not found by a number a code as well, `*` for whatever has no code of its own."""
+    if service in BY_NUMBER:
+        found = _PREFIX.fullmatch(text)
+        if found is None:
+            raise RateFieldError("prefix: one to fifteen digits are needed")
+        return found[1]
+    if _CODE.fullmatch(text) is None:
+        raise RateFieldError("prefix: a code of at most sixteen letters, digits, dots and dashes, or * is needed")
+    return "" if text == "*" else text.lower()
 
 
-def _increments(text: str) -> tuple[int, int]:
+def _increments(text: str, largest: int) -> tuple[int, int]:
     found = _INCREMENTS.fullmatch(text)
     if found is None:
         raise RateFieldError('increments: initial and increment in seconds such as "60/6" are needed')
     initial_s, increment_s = int(found[1]), int(found[2] or found[1])
-    if not (1 <= initial_s <= LONGEST_INCREMENT_S and 1 <= increment_s <= LONGEST_INCREMENT_S):
-        raise RateFieldError(f"increments: from 1 to {LONGEST_INCREMENT_S} seconds")
+    if not (1 <= initial_s <= largest and 1 <= increment_s <= largest):
+        raise RateFieldError(f"increments: from 1 to {largest} seconds")
     return initial_s, increment_s

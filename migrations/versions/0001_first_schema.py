@@ -90,6 +90,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("code", name=op.f("uq_operator_code")),
     )
     op.create_table(
+        "rate_terms",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rate_terms")),
+        sa.UniqueConstraint("digest", name=op.f("uq_rate_terms_digest")),
+    )
+    op.create_table(
         "route",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("prefix", sa.String(length=16), nullable=False),
@@ -202,6 +210,29 @@ def upgrade() -> None:
         postgresql_where=sa.text("removed_at IS NULL"),
     )
     op.create_table(
+        "bundle",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("account_id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=40), server_default="", nullable=False),
+        sa.Column("measure", sa.String(length=12), nullable=False),
+        sa.Column("rule", sa.String(length=10), nullable=False),
+        sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("services", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("prefixes", sa.String(length=400), server_default="", nullable=False),
+        sa.Column("price_micros", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("covers_fees", sa.Boolean(), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.Column("held", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("period_units", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rolls_over", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("begins_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("units >= held AND held >= 0", name=op.f("ck_bundle_held_is_there")),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_bundle_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bundle")),
+    )
+    op.create_index(op.f("ix_bundle_account_id"), "bundle", ["account_id"], unique=False)
+    op.create_table(
         "ledger_account",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
@@ -212,6 +243,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_account")),
         sa.UniqueConstraint("account_id", name=op.f("uq_ledger_account_account_id")),
         sa.UniqueConstraint("kind", "owner", "currency", name=op.f("uq_ledger_account_kind_owner_currency")),
+    )
+    op.create_table(
+        "month_use",
+        sa.Column("account_id", ROW_ID, nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("service", sa.String(length=16), nullable=False),
+        sa.Column("used", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("cost_micros", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_month_use_account_id")),
+        sa.PrimaryKeyConstraint("account_id", "month", "service", name=op.f("pk_month_use")),
     )
     op.create_table(
         "pin",
@@ -251,10 +292,12 @@ def upgrade() -> None:
         "tariff_version",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("tariff_id", ROW_ID, nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("effective_at", sa.BigInteger(), nullable=False),
         sa.Column("imported_at", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("rates", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("digest", sa.String(length=64), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["tariff_id"], ["tariff.id"], name=op.f("fk_tariff_version_tariff_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tariff_version")),
         sa.UniqueConstraint("tariff_id", "number", name=op.f("uq_tariff_version_tariff_id_number")),
@@ -267,6 +310,15 @@ def upgrade() -> None:
             ["service_profile_id"], ["service_profile.id"], name=op.f("fk_access_number_service_profile_id")
         ),
         sa.PrimaryKeyConstraint("dnis", name=op.f("pk_access_number")),
+    )
+    op.create_table(
+        "bundle_use",
+        sa.Column("session_id", sa.String(length=32), nullable=False),
+        sa.Column("bundle_id", ROW_ID, nullable=False),
+        sa.Column("held", sa.BigInteger(), nullable=False),
+        sa.Column("used", sa.BigInteger(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["bundle_id"], ["bundle.id"], name=op.f("fk_bundle_use_bundle_id")),
+        sa.PrimaryKeyConstraint("session_id", "bundle_id", name=op.f("pk_bundle_use")),
     )
     op.create_table(
         "charging_session",
@@ -327,6 +379,7 @@ def upgrade() -> None:
     op.create_table(
         "rate",
         sa.Column("tariff_version_id", ROW_ID, nullable=False),
+        sa.Column("service", sa.String(length=16), server_default="voice", nullable=False),
         sa.Column("prefix", sa.String(length=16), nullable=False),
         sa.Column("destination", sa.String(length=80), server_default="", nullable=False),
         sa.Column("price_per_minute_micros", sa.BigInteger(), nullable=False),
@@ -335,12 +388,15 @@ def upgrade() -> None:
         sa.Column("initial_s", sa.Integer(), server_default="1", nullable=False),
         sa.Column("increment_s", sa.Integer(), server_default="1", nullable=False),
         sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.Column("terms_id", ROW_ID, nullable=True),
         sa.CheckConstraint("initial_s >= 1 AND increment_s >= 1 AND minimum_s >= 0", name=op.f("ck_rate_increments")),
         sa.CheckConstraint(
-            "price_per_minute_micros >= 0 AND connect_fee_micros >= 0", name=op.f("ck_rate_not_negative")
+            "terms_id IS NOT NULL OR (price_per_minute_micros >= 0 AND connect_fee_micros >= 0)",
+            name=op.f("ck_rate_not_negative"),
         ),
         sa.ForeignKeyConstraint(["tariff_version_id"], ["tariff_version.id"], name=op.f("fk_rate_tariff_version_id")),
-        sa.PrimaryKeyConstraint("tariff_version_id", "prefix", name=op.f("pk_rate")),
+        sa.ForeignKeyConstraint(["terms_id"], ["rate_terms.id"], name=op.f("fk_rate_terms_id")),
+        sa.PrimaryKeyConstraint("tariff_version_id", "service", "prefix", name=op.f("pk_rate")),
     )
     op.create_table(
         "call",
@@ -451,11 +507,14 @@ def downgrade() -> None:
     op.drop_table("rate")
     op.drop_table("posting")
     op.drop_table("charging_session")
+    op.drop_table("bundle_use")
     op.drop_table("access_number")
     op.drop_table("tariff_version")
     op.drop_table("service_profile")
     op.drop_table("pin")
+    op.drop_table("month_use")
     op.drop_table("ledger_account")
+    op.drop_table("bundle")
     op.drop_table("account_line")
     op.drop_table("tariff")
     op.drop_table("age_evidence")
@@ -463,6 +522,7 @@ def downgrade() -> None:
     op.drop_table("wrong_entry")
     op.drop_table("transfer")
     op.drop_table("route")
+    op.drop_table("rate_terms")
     op.drop_table("operator")
     op.drop_table("negative_entry")
     op.drop_table("listing")

@@ -67,7 +67,7 @@ def test_an_import_makes_a_whole_version(engine: Engine, clock: SettableClock) -
     second = must(load(engine, clock, [make_rate("1", 30_000), make_rate("1900", blocked=True)]))
     assert (second.version.number, second.changes) == (2, Changes(0, 1, 1, 1))
     with reading(engine) as conn:
-        assert [version.rates for version in store.counted_versions(conn, first.tariff.id)] == [3, 2]
+        assert [version.rates for version in store.versions(conn, first.tariff.id)] == [3, 2]
         assert store.rates_of_version(conn, first.version.id)[0].tariff_version_id == first.version.id
         assert store.rate_of_session(conn, first.version.id, "44").price_per_minute_micros == 21_000
         assert store.rate_of_session(conn, second.version.id, "1900").blocked is True

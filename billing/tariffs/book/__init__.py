@@ -1,0 +1,1 @@
+"""The prices in effect, held in memory by every process that rates."""
