@@ -181,7 +181,11 @@ class Gateway:
         return down_since_s is None or self._clock.monotonic_s() - down_since_s < LINK_GRACE_S
 
     def _on_ami_fault(self, fault: AmiFault) -> None:
-        mend = "ami.username, ami.secret" if isinstance(fault, LoginRefused) else "ami.host, ami.port, or the switch"
+        is_refused = isinstance(fault, LoginRefused)
+        if is_refused:
+            # Not a link that will be back in a moment.
+            self._down_since_s = self._clock.monotonic_s() - LINK_GRACE_S
+        mend = "ami.username, ami.secret" if is_refused else "ami.host, ami.port, or the switch"
         self._log.warning("switch-fault", fault=type(fault).__name__, why=str(fault), mend=mend)
 
     def _on_agi_fault(self, fault: SessionFault) -> None:

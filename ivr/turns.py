@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.agi.channel import Channel
-from ivr.agi.faults import ChannelFault
+from ivr.agi.faults import CallerGone, ChannelFault
 from ivr.back_office import Authorised, BackOffice, Shelf
 from ivr.call import Bye, CallStory, Decision, Dial, StoryRules
 from ivr.caller import AgiCaller
@@ -84,8 +84,13 @@ class Turns:
             await self._decide(channel, call, office.authorised, decision)
         except ChannelFault as fault:
             call.events = story.events
+            is_gone = isinstance(fault, CallerGone)
+            if not is_gone:
+                # A prompt file that is not there, most often; no decision is set, so the switch apologises.
+                self._log.warning("turn-failed", call=call.call_id, at=story.step, fault=type(fault).__name__)
             if office.authorised is None:
-                await self._settler.settle_unanswered(call, f"gone-at-{story.step}")
+                ended = f"gone-at-{story.step}" if is_gone else GATEWAY_FAULT
+                await self._settler.settle_unanswered(call, ended)
             else:
                 # Money is held and the switch may or may not have got the decision: its own events tell.
                 self._log.info("turn-cut", call=call.call_id, fault=type(fault).__name__)
