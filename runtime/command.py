@@ -163,8 +163,8 @@ def print_record(record: Mapping[str, object]) -> None:
 
 
 def print_done(line: str) -> None:
-    """What was done, for a person: one line on stdout."""
-    sys.stdout.write(line + "\n")
+    """What was done, for a person: one line on stdout, whatever stands in it."""
+    sys.stdout.write(_cell(line) + "\n")
 
 
 def _cell(value: object) -> str:
@@ -255,7 +255,8 @@ def _explain(error: Exception) -> int | None:
 
 
 def _fail(message: str, code: ExitCode) -> int:
-    console.print(f"tollgate: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    shown = "\n".join(_cell(line) for line in message.split("\n"))
+    console.print(f"tollgate: {shown}", style="red", markup=False, highlight=False, soft_wrap=True)
     return code
 
 

@@ -185,3 +185,11 @@ def test_a_closed_pipe_ends_quietly(sqlite_url: str, installation: Install) -> N
     ended = subprocess.run([sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_no_line_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    command.print_done("ended: \x1b[2J\x07\r\nyes")
+    command.print_record({"reason": "\x1b]0;owned\x07"})
+    command.print_table("calls", ("name",), [("\x9b31m\x00",)])
+    out = capsys.readouterr().out
+    assert out == "ended: ?[2J???yes\nreason  ?]0;owned?\nname\n?31m?\n"
