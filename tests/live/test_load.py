@@ -93,13 +93,13 @@ def test_thirty_calls_a_second_with_200_talking(patient_lab: Lab, house: House, 
     assert switch is not None
     before = cpu_s(switch.pid), house.gateway.cpu_s
     load_before = os.getloadavg()[0]
-    measured = place(patient_lab, house, tmp_path, calls, rate=rate, limit_s=held_s + 60)
+    measured = place(patient_lab, house, tmp_path, calls, rate=rate, limit_s=held_s + 60, failures_allowed=True)
     switch_ms, gateway_ms = (
         (now - then) * 1000 / len(calls)
         for then, now in zip(before, (cpu_s(switch.pid), house.gateway.cpu_s), strict=True)
     )
     lines = house.gateway.log_lines("call")
-    slowest = sorted(line["slowest_decision_ms"] for line in lines)
+    slowest = sorted(line["slowest_decision_ms"] or 0.0 for line in lines)
     p99_ms = slowest[int(len(slowest) * 0.99)]
     wrong = wrong_bills(measured)
     print(
