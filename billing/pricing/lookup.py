@@ -10,12 +10,21 @@ from typing import Any
 
 from billing.pricing.rate import VOICE, Rate
 
-_NAMES = tuple(one.name for one in fields(Rate))
-_SETTERS = {name: Rate.__dict__[name].__set__ for name in _NAMES}
-_SET_PREFIX = _SETTERS.pop("prefix")
-_SET_PRICE = _SETTERS.pop("price_per_minute_micros")
-_SHAPE_NAMES = tuple(_SETTERS)
-_SET_SHAPE = tuple(_SETTERS.values())
+_SHAPE_NAMES = tuple(one.name for one in fields(Rate) if one.name not in {"prefix", "price_per_minute_micros"})
+_SET_PREFIX = Rate.__dict__["prefix"].__set__
+_SET_PRICE = Rate.__dict__["price_per_minute_micros"].__set__
+(
+    _SET_VERSION,
+    _SET_DESTINATION,
+    _SET_CURRENCY,
+    _SET_FEE,
+    _SET_MINIMUM,
+    _SET_INITIAL,
+    _SET_INCREMENT,
+    _SET_BLOCKED,
+    _SET_SERVICE,
+    _SET_TERMS,
+) = (Rate.__dict__[name].__set__ for name in _SHAPE_NAMES)
 
 _PRICE_BITS = 41
 _PRICE_MASK = (1 << _PRICE_BITS) - 1
@@ -29,7 +38,8 @@ _Lengths = tuple[tuple[int, dict[int, int]], ...]
 class RateTable:
     """The rates of one version by service, found by longest prefix in at most sixteen look-ups, however many there are.
 
-    Prices are below a million of a currency's units either way. A later rate for the same prefix replaces an earlier.
+    Prices are below a million of a currency's units either way, numbers have at most forty digits. A later rate for a
+    prefix replaces an earlier one.
     """
 
     __slots__ = ("_by_code", "_by_digits", "_shapes")
@@ -59,16 +69,15 @@ class RateTable:
 
     def longest(self, digits: str, service: str = VOICE) -> Rate | None:
         """The rate of the longest prefix the number (or code) begins with."""
-        codes = self._by_code.get(service)
-        if codes is not None:
+        if service in self._by_code:
             return next(iter(self.along(digits, service)), None)
-        if not (digits.isascii() and digits.isdigit()):
-            return None
         size = len(digits)
+        if not (digits.isdigit() and digits.isascii()) or size > _LONGEST:
+            return None
         number = int(digits)
         for length, table in self._by_digits.get(service, ()):
             if length <= size:
-                packed = table.get(number // _POWERS[size - length] if size - length < 40 else int(digits[:length]))
+                packed = table.get(number // _POWERS[size - length])
                 if packed is not None:
                     return self._rate(digits[:length], packed)
         return None
@@ -87,12 +96,24 @@ class RateTable:
         rate = object.__new__(Rate)
         _SET_PREFIX(rate, prefix)
         _SET_PRICE(rate, (packed & _PRICE_MASK) - _PRICE_ZERO)
-        for set_one, value in zip(_SET_SHAPE, self._shapes[packed >> _PRICE_BITS], strict=True):
-            set_one(rate, value)
+        version, destination, currency, fee, minimum, initial, increment, blocked, service, terms = self._shapes[
+            packed >> _PRICE_BITS
+        ]
+        _SET_VERSION(rate, version)
+        _SET_DESTINATION(rate, destination)
+        _SET_CURRENCY(rate, currency)
+        _SET_FEE(rate, fee)
+        _SET_MINIMUM(rate, minimum)
+        _SET_INITIAL(rate, initial)
+        _SET_INCREMENT(rate, increment)
+        _SET_BLOCKED(rate, blocked)
+        _SET_SERVICE(rate, service)
+        _SET_TERMS(rate, terms)
         return rate
 
 
-_POWERS = tuple(10**power for power in range(40))
+_LONGEST = 40
+_POWERS = tuple(10**power for power in range(_LONGEST + 1))
 
 
 class _Builder:

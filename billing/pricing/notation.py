@@ -64,6 +64,7 @@ TERM_FIELDS = (
 NEGATIVE = "negative"
 """Kept beside the fields of the file: prices below zero were asked for."""
 
+_TERM_NAMES = frozenset(TERM_FIELDS)
 _PER = {
     "second": (Measure.TIME, 1_000),
     "minute": (Measure.TIME, 60_000),
@@ -102,10 +103,15 @@ def read_terms(fields: Mapping[str, str], *, negative: bool = False) -> Terms | 
 
     Equal fields give the very same terms, so that a million rates of a few hundred kinds stay small.
     """
-    given = {name: fields[name] for name in TERM_FIELDS if fields.get(name)}
+    given = [item for item in fields.items() if item[1] and item[0] in _TERM_NAMES]
     if negative:
-        given[NEGATIVE] = "yes"
-    return terms_of_text(json.dumps(given, ensure_ascii=False, sort_keys=True)) if given else None
+        given.append((NEGATIVE, "yes"))
+    return _terms_of_items(tuple(given)) if given else None
+
+
+@lru_cache(maxsize=65_536)
+def _terms_of_items(items: tuple[tuple[str, str], ...]) -> Terms:
+    return terms_of_text(json.dumps(dict(items), ensure_ascii=False, sort_keys=True))
 
 
 @lru_cache(maxsize=65_536)
@@ -120,6 +126,7 @@ def written(terms: Terms | None) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=65_536)
 def read_price(field: str, text: str, *, negative: bool = False) -> int:
     """An amount of a tariff in micro-units; raises RateFieldError."""
     try:

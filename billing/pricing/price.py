@@ -8,7 +8,7 @@ below zero). Where the price never falls the two are the same.
 from billing.money import divide, divide_up
 from billing.pricing import cover, plain
 from billing.pricing.bundles import Draw
-from billing.pricing.increments import billed, counted, longest_of_nothing
+from billing.pricing.increments import billed, counted, largest_use, longest_of_nothing
 from billing.pricing.parts import EXACT, Part, Use, access_fee_parts, fee_parts, price_parts
 from billing.pricing.rate import Context, Rate
 from billing.pricing.terms import WHOLE, MaximumRule, Measure, Precision, Scope, Terms, VolumeRule
@@ -126,6 +126,8 @@ def _breaks(rate: Rate, terms: Terms, context: Context) -> list[int]:
     found = cover.breaks(rate, terms, context.bundles) if context.bundles else []
     if terms.tiers and terms.volume_rule is VolumeRule.TOP:
         found += [one.begins - context.month_used for one in terms.tiers]
-    if terms.fee_at_zero and context.bundles:
-        found.append(longest_of_nothing(terms))  # a bundle may cover the fee of a session that lasts longer
+    if any(one.covers_fees for one in context.bundles):
+        # Use that is not billed is not covered either, and its fees are charged; more use may have them covered.
+        free = largest_use(rate, terms, 0)
+        found += [longest_of_nothing(terms), *([] if free is None else [free])]
     return found

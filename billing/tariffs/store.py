@@ -18,6 +18,8 @@ from billing.tariffs.tariff import LONGEST_CODE, Changes, Tariff, Version
 from runtime.prepared import Prepared
 
 _PAGE_ROWS = 20_000
+_COPIED_ROWS = 500
+_RATE_NAMES = tuple(column.name for column in rate.c)
 
 _RATE_COLUMNS = (
     rate.c.tariff_version_id,
@@ -220,8 +222,26 @@ def add_rates(conn: Connection, version_id: int, rates: Iterable[Rate]) -> int:
         }
         for one in rates
     ]
-    _ADD_RATE.run_each(conn, rows)
+    if conn.dialect.name == "postgresql" and len(rows) >= _COPIED_ROWS:
+        _copy(conn, rows)
+    else:
+        _ADD_RATE.run_each(conn, rows)
     return len(rows)
+
+
+def _copy(conn: Connection, rows: list[dict[str, object]]) -> None:
+    """Put many rows in by COPY, which PostgreSQL takes several times faster than INSERT."""
+    conn.execute(sa.text("SELECT 1"))  # so that the transaction has begun
+    driver: Any = conn.connection.driver_connection
+    text = f"COPY rate ({', '.join(_RATE_NAMES)}) FROM STDIN"
+    try:
+        with driver.cursor() as cursor, cursor.copy(text) as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in _RATE_NAMES])
+    except conn.dialect.loaded_dbapi.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            text, None, error, conn.dialect.loaded_dbapi.Error, hide_parameters=True, dialect=conn.dialect
+        ) from error
 
 
 def count_rates(conn: Connection, version_id: int) -> None:

@@ -60,6 +60,7 @@ class Service(enum.StrEnum):
     TRANSACTION = "transaction"
 
 
+_SERVICES = {"": VOICE, **{one.value: one.value for one in Service}}
 BY_NUMBER = frozenset({Service.VOICE, Service.PREMIUM, Service.AIRTIME})
 """Services whose rates are found by the number called; the others are found by the code of what is sold."""
 
@@ -172,10 +173,10 @@ def read_rate(row: Mapping[str, str], currency: str, *, negative: bool = False) 
 
 def read_service(text: str) -> str:
     """The service a rate is of, voice when nothing is said; raises RateFieldError."""
-    try:
-        return Service(text.lower() or VOICE).value
-    except ValueError:
-        raise RateFieldError(f"service: one of {', '.join(Service)} is needed") from None
+    found = _SERVICES.get(text) or _SERVICES.get(text.lower())
+    if found is None:
+        raise RateFieldError(f"service: one of {', '.join(Service)} is needed")
+    return found
 
 
 def compare(before: Iterable[Rate], after: Iterable[Rate]) -> Changes:
