@@ -195,6 +195,23 @@ def test_hanging_up_when_money_is_held_costs_nothing(house: House, observer: Obs
     assert house.wait_free(ann) == 5_000_000
 
 
+@pytest.mark.parametrize(("privacy", "shown"), [("none", "12125550101"), ("id", "<unknown>"), ("user;id", "<unknown>")])
+def test_a_number_that_is_withheld_pays_and_is_not_shown(
+    house: House, observer: Observer, lab: Lab, privacy: str, shown: str
+) -> None:
+    house.town.account("ann", 5_000_000, line=ANN)
+    headers = [asserting(ANN), f"Privacy: {privacy}".encode()]
+    with RawCall(lab.ports.gateway_sip, DIALLED, headers=headers) as call:
+        assert call.wait_final() == 200
+        call.listen(0.7)
+        call.press(f"{TALKS}#")
+        call.listen(0.5)
+        call.press("5")  # cuts the announcement short
+        dialling = observer.wait("DialBegin", 1)[0][1]
+    assert (dialling["CallerIDNum"], dialling["DestConnectedLineNum"]) == (shown, shown)
+    house.wait_cdrs(1)
+
+
 def test_a_flood_of_keys_ends_in_one_refusal(house: House, lab: Lab, times: Callable[[int, int], int]) -> None:
     house.town.account("ann", 5_000_000, line=ANN)
     with RawCall(lab.ports.gateway_sip, DIALLED, from_header=claiming(ANN)) as call:
