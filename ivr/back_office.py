@@ -80,6 +80,8 @@ class Authorised:
     granted_ms: int
     final: bool
     cap_ms: int
+    revision: int = 0
+    is_shared: bool = False
 
     @property
     def trunk(self) -> str:
@@ -316,6 +318,8 @@ class BackOffice:
             grant.granted_ms,
             grant.final,
             answer.cap_ms,
+            answer.revision,
+            answer.is_shared,
         )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
+from ivr.account_watch import AccountWatch
 from ivr.agi.faults import SessionFault
 from ivr.agi.server import AgiServer
 from ivr.ami.client import AmiClient
@@ -64,7 +65,8 @@ class Gateway:
         rates, routes = RateBook(engine), RouteBook(engine)
         shelf = Shelf(engine, clock, pepper, settings, rates, routes, self._call_pool, self._can_extend)
         self._meters = Meters(engine, clock, switch, self._meter_pool, shelf.policy, self._log)
-        self._settler = Settler(engine, clock, switch, self._meter_pool, self._live, self._log)
+        self._watch = AccountWatch(engine, self._meter_pool, self._live, self._meters, self._log)
+        self._settler = Settler(engine, clock, switch, self._meter_pool, self._live, self._log, self._watch.nudge)
         self._recovery = Recovery(
             engine,
             clock,
@@ -79,7 +81,7 @@ class Gateway:
         story = StoryRules(settings.call.entry_attempts, settings.call.digit_timeout_ms)
         asserting = frozenset({settings.switch.trunk, *settings.switch.trusted_endpoints})
         dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s, asserting)
-        turns = Turns(shelf, self._live, self._settler, self._recovery.load, story, dial, self._log)
+        turns = Turns(shelf, self._live, self._settler, self._recovery.load, story, dial, self._log, self._watch.nudge)
         self._server = AgiServer(
             settings.agi.host,
             settings.agi.port,
@@ -100,6 +102,7 @@ class Gateway:
         await self._server.start()
         self._ami.start()
         self._spawn(self._recovery.run_for_ever())
+        self._spawn(self._watch.run_for_ever())
         self._log.info("ready", agi=f"{self._settings.agi.host}:{self._server.port}", switch=self._settings.switch.name)
         await stop.wait()
         self._log.info("draining", sessions=len(self._server.live), calls=len(self._live))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from billing.calls.call import CallEvent
 from billing.rating import Rate
-from ivr.metering import Meter
+from ivr.metering import Extend, Meter
 
 SETTLED_REMEMBERED = 4096
 
@@ -22,6 +22,7 @@ class LiveCall:
     channel: str
     rate: Rate | None = None
     cap_ms: int = 0
+    account_id: int | None = None
     meter: Meter | None = None
     trunks_left: tuple[str, ...] = ()
     destination: str = ""
@@ -35,6 +36,14 @@ class LiveCall:
     timer: asyncio.TimerHandle | None = None
     arm_due: bool = False
     """More was granted than the switch is known to know of."""
+    asked: Extend | None = None
+    """A request whose answer is not known: it is repeated as it was, since it may have been heard."""
+    stepping: bool = False
+    """A step of the meter is being taken."""
+    reconsider_due: bool = False
+    """The account changed: the meter looks again, also at what it took for final."""
+    seen_revision: int | None = None
+    """How far the changes of its account were followed; None: not at all yet."""
     in_turn: bool = False
     """An AGI turn of this process runs: it sees for itself that the caller is gone, and says at which step."""
     gone: bool = False
@@ -74,6 +83,12 @@ class LiveCalls:
     def find(self, call_id: str, uniqueid: str = "") -> LiveCall | None:
         """The call of this id, else the one on this caller's leg."""
         return self._by_id.get(call_id) or self._by_uniqueid.get(uniqueid)
+
+    def shares_account(self, call: LiveCall) -> bool:
+        """Whether another call here has the same account."""
+        return call.account_id is not None and any(
+            other.account_id == call.account_id for other in self._by_id.values() if other is not call
+        )
 
     def was_settled(self, uniqueid: str) -> bool:
         """Whether the call on this caller's leg was settled here, not too long ago."""

@@ -37,10 +37,13 @@ class Meter:
     warned_ms: int | None = None
     asked_again_ms: int = 0
 
-    def extended(self, granted_ms: int, *, final: bool) -> "Meter":
-        """After more was granted (or the same, and that was all); new time may be warned of anew."""
+    def extended(self, granted_ms: int, *, final: bool, not_before_ms: int = 0) -> "Meter":
+        """After more was granted (or the same, and that was all); new time may be warned of anew.
+
+        Sessions that share an account get small pieces near its end: no more is asked for before `not_before_ms`.
+        """
         warned_ms = self.warned_ms if granted_ms == self.granted_ms else None
-        return Meter(granted_ms, final, self.request_number + 1, warned_ms)
+        return Meter(granted_ms, final, self.request_number + 1, warned_ms, not_before_ms)
 
     def failed(self, elapsed_ms: int, policy: MeterPolicy) -> "Meter":
         """After asking for more failed: ask again a little later, until the grant is over."""
@@ -72,6 +75,15 @@ class Wait:
     """Nothing to do until so many milliseconds after the answer; None: nothing ever again."""
 
     until_ms: int | None
+
+
+def look_again(meter: Meter, elapsed_ms: int, policy: MeterPolicy) -> Extend | None:
+    """What to ask when the account changed: more, if there was none; else, once, only to tell what was used so far."""
+    if elapsed_ms >= meter.granted_ms:
+        return None
+    if meter.final:
+        return Extend(meter.request_number + 1, meter.granted_ms + policy.grant_ms)
+    return Extend(1, meter.granted_ms) if meter.request_number == 0 else None
 
 
 def next_step(meter: Meter, elapsed_ms: int, policy: MeterPolicy) -> Extend | Warn | Wait:

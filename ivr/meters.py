@@ -19,7 +19,7 @@ from billing.ledger.transfer import ChangedReplayError
 from ivr.ami.faults import AmiFault
 from ivr.ami.switch import LiveChannel, Switch
 from ivr.live_calls import LiveCall
-from ivr.metering import Extend, Meter, MeterPolicy, Wait, Warn, next_step
+from ivr.metering import Extend, Meter, MeterPolicy, Wait, Warn, look_again, next_step
 from ivr.switch_record import SwitchRecord
 from runtime.clock import Clock
 from sounds import spoken
@@ -49,7 +49,13 @@ class Meters:
             call.answered_at = record.answered_at
         if called_uniqueid:
             call.called_uniqueid = called_uniqueid
-        if call.timer is None and call.meter is not None:
+        if call.timer is None and call.meter is not None and not call.stepping:
+            self._schedule(call, 0.0)
+
+    def reconsider(self, call: LiveCall) -> None:
+        """The account of this call changed: see whether there is more for it, as soon as it is answered."""
+        call.reconsider_due = True
+        if call.answered_at is not None and call.meter is not None and not call.stepping and not call.settled.is_set():
             self._schedule(call, 0.0)
 
     async def take_up(self, call: LiveCall, record: SwitchRecord, leg: LiveChannel) -> None:
@@ -80,20 +86,38 @@ class Meters:
         if meter is None or call.settled.is_set():
             return
         if call.arm_due:
-            self._spawn(self._arm_again(call))
+            self._spawn(call, self._arm_again(call))
             return
         elapsed_ms = self.elapsed_ms(call)
-        step = next_step(meter, elapsed_ms, self._policy)
+        step = self._step(call, meter, elapsed_ms)
         if isinstance(step, Wait):
             if step.until_ms is not None:
                 self._schedule(call, max(0.001, (step.until_ms - elapsed_ms) / 1000))
             return
-        self._spawn(self._take(call, meter, step))
+        self._spawn(call, self._take(call, meter, step))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _step(self, call: LiveCall, meter: Meter, elapsed_ms: int) -> Extend | Warn | Wait:
+        """What comes next; before anything else, what was asked and not answered, and a change of the account."""
+        if call.asked is not None and elapsed_ms < meter.granted_ms:
+            return call.asked
+        if call.reconsider_due:
+            call.reconsider_due = False
+            again = look_again(meter, elapsed_ms, self._policy)
+            if again is not None:
+                return again
+        return next_step(meter, elapsed_ms, self._policy)
+
+    def _spawn(self, call: LiveCall, work: Coroutine[Any, Any, None]) -> None:
+        call.stepping = True
+        task = asyncio.create_task(self._alone(call, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _alone(self, call: LiveCall, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            call.stepping = False
 
     async def _take(self, call: LiveCall, meter: Meter, step: Extend | Warn) -> None:
         try:
@@ -110,10 +134,10 @@ class Meters:
         except ChangedReplayError:
             # Another process extends this call too, by other settings: the next resync reads what was granted.
             self._log.warning("meter-of-another", call=call.call_id)
-            call.meter = None
+            call.meter = call.asked = None
             return
         if not call.settled.is_set():
-            self._schedule(call, self._policy.retry_ms / 1000 if call.arm_due else 0.0)
+            self._schedule(call, self._policy.retry_ms / 1000 if call.arm_due or call.asked else 0.0)
 
     async def _arm_again(self, call: LiveCall) -> None:
         """The money is held but the switch may not know: tell it until it answers, or until it is too late to."""
@@ -127,21 +151,25 @@ class Meters:
             self._schedule(call, self._policy.retry_ms / 1000 if call.arm_due else 0.0)
 
     async def _extend(self, call: LiveCall, meter: Meter, step: Extend) -> None:
+        call.asked = step
         answer = await asyncio.get_running_loop().run_in_executor(
             self._pool, self._reserve, call, step.request_number, step.wanted_ms
         )
+        call.asked = None
         if isinstance(answer, StrEnum):
             call.meter = meter.extended(meter.granted_ms, final=True)
             return
         longer = answer.grant.granted_ms > meter.granted_ms
-        call.meter = meter.extended(answer.grant.granted_ms, final=answer.grant.final)
+        again_ms = self.elapsed_ms(call) + self._policy.retry_ms
+        call.meter = meter.extended(answer.grant.granted_ms, final=answer.grant.final, not_before_ms=again_ms)
         if longer:
             call.arm_due = True
             await self.arm(call)
 
     def _reserve(self, call: LiveCall, number: int, wanted_ms: int) -> Any:
         assert call.rate is not None  # noqa: S101  (a metered call was authorised, so it has a rate)
-        return call_service.extend(self._engine, self._clock, call.call_id, number, wanted_ms, call.rate)
+        used_ms = self.elapsed_ms(call)
+        return call_service.extend(self._engine, self._clock, call.call_id, number, wanted_ms, call.rate, used_ms)
 
     async def arm(self, call: LiveCall) -> None:
         """Tell the switch when the money held now is used up. Safe to repeat."""

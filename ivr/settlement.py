@@ -1,6 +1,7 @@
 """The end of a call, from whichever witness speaks first: settled once, logged once, and forgotten by the switch."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Any
@@ -25,13 +26,23 @@ CUT_TOLERANCE_MS = 200
 class Settler:
     """Settles the calls of this gateway."""
 
-    def __init__(self, engine: Engine, clock: Clock, switch: Switch, pool: Executor, live: LiveCalls, log: Any) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        switch: Switch,
+        pool: Executor,
+        live: LiveCalls,
+        log: Any,
+        settled: Callable[[LiveCall], None] = lambda _: None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._switch = switch
         self._pool = pool
         self._live = live
         self._log = log
+        self._settled = settled
         self._put_off: dict[str, tuple[LiveCall, Settle]] = {}
 
     async def settle_answered(self, call: LiveCall, record: SwitchRecord, source: str) -> Cdr | None:
@@ -100,6 +111,7 @@ class Settler:
             call.settled.set()
             call.events = []
             self._live.forget(call)
+        self._settled(call)
         if (cdr.ended_at, cdr.settled_from) == (request.ended_at, request.settled_from):
             self._log_once(call, cdr)
         if request.answered_at is not None:

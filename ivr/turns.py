@@ -62,8 +62,10 @@ class Turns:
         story: StoryRules,
         dial: DialRules,
         log: Any,
+        connected: Callable[[LiveCall], None] = lambda _: None,
     ) -> None:
         self._shelf = shelf
+        self._connected = connected
         self._live = live
         self._settler = settler
         self._load = load
@@ -137,6 +139,9 @@ class Turns:
         assert authorised is not None  # noqa: S101  (a story ends in Dial only with money held)
         call.rate, call.cap_ms = authorised.rate, authorised.cap_ms
         call.meter = Meter(authorised.granted_ms, authorised.final, 0)
+        call.account_id, call.seen_revision = authorised.account_id, authorised.revision
+        call.reconsider_due = authorised.is_shared
+        self._connected(call)
         call.destination = decision.destination
         call.trunks_left = authorised.trunks[1:]
         await self._order_dial(channel, call, decision)

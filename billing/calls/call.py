@@ -133,11 +133,16 @@ class Authorise:
 
 @dataclass(frozen=True, slots=True)
 class Authorised:
-    """The first grant of a call, and the most it may ever get; `is_replay` when it was given before."""
+    """The first grant of a call, and the most it may ever get; `is_replay` when it was given before.
+
+    `revision` is the account's right after it, `is_shared` tells that others held some of its money.
+    """
 
     grant: Grant
     cap_ms: int
     is_replay: bool
+    revision: int = field(default=0, compare=False)
+    is_shared: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

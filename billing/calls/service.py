@@ -63,12 +63,19 @@ def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | C
 
 
 def extend(
-    engine: Engine, clock: Clock, call_id: str, request_number: int, wanted_ms: int, rate: Rate | None = None
+    engine: Engine,
+    clock: Clock,
+    call_id: str,
+    request_number: int,
+    wanted_ms: int,
+    rate: Rate | None = None,
+    used_ms: int | None = None,
 ) -> Extended | ChargeRefusal:
     """Hold more money and talk time, for `wanted_ms` in all; the grant never shrinks, final when it cannot grow.
 
     Request numbers count up from 1. Without a `rate`, the one the session was opened with is read. The line's month is
-    that of the authorisation. Raises UnknownCallError, and ChangedReplayError for a number used otherwise.
+    that of the authorisation. `used_ms` is the time since the answer. Raises UnknownCallError, and ChangedReplayError
+    for a number used otherwise.
     """
     now = clock.now()
     with transaction(engine) as conn:
@@ -80,7 +87,8 @@ def extend(
             raise UnknownCallError(f"call {call_id} lost its charging session")
         if rate is None:
             rate = _rate_of(conn, session)
-        answer = charging.update(conn, now, session.session_id, request_number, wanted_ms, rate, _line(call, session))
+        line = _line(call, session)
+        answer = charging.update(conn, now, session.session_id, request_number, wanted_ms, rate, line, used_ms)
     return answer if isinstance(answer, ChargeRefusal) else Extended(answer.grant, answer.is_replay)
 
 
@@ -157,7 +165,7 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
         if not store.connect(conn, wanted):
             _raise_not_connected(conn, wanted.call_id)
         store.add_events(conn, wanted.call_id, wanted.events)
-    return Authorised(answer.grant, wanted.session_cap_ms, answer.is_replay)
+    return Authorised(answer.grant, wanted.session_cap_ms, answer.is_replay, answer.revision, answer.is_shared)
 
 
 def _raise_not_connected(conn: Connection, call_id: str) -> None:

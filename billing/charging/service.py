@@ -68,7 +68,7 @@ def initiate(conn: Connection, now: datetime, opened: Initiate, line: Line | Non
     store.add_session(conn, opened, grant, now, valid_until_at)
     store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
     ledger_store.move(conn, opened.account_id, 0, grant.held_micros)
-    return Granted(grant, is_replay=False, revision=funds.revision + 1)
+    return Granted(grant, is_replay=False, revision=funds.revision + 1, is_shared=funds.held_micros > 0)
 
 
 def update(

@@ -130,6 +130,8 @@ class Granted:
     grant: Grant
     is_replay: bool
     revision: int = field(default=0, compare=False)
+    is_shared: bool = field(default=False, compare=False)
+    """Others held money of the account at that moment."""
 
 
 @dataclass(frozen=True, slots=True)

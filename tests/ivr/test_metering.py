@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.metering import Extend, Meter, MeterPolicy, Wait, Warn, next_step
+from ivr.metering import Extend, Meter, MeterPolicy, Wait, Warn, look_again, next_step
 
 POLICY = MeterPolicy(grant_ms=60_000, extend_before_ms=20_000, warn_at_ms=(10_000,))
 
@@ -69,3 +69,19 @@ def test_a_call_that_can_pay_is_never_cut(grant_ms: int, before_ms: int, warns: 
         assert now_ms <= meter.granted_ms
     assert meter.granted_ms == total_ms
     assert warned == sorted(set(warned), reverse=True)
+
+
+def test_a_change_of_the_account_asks_anew_what_was_taken_for_the_end() -> None:
+    assert look_again(Meter(30_000, final=True, request_number=2), 20_000, POLICY) == Extend(3, 90_000)
+    assert look_again(Meter(30_000, final=True, request_number=2), 30_000, POLICY) is None
+
+
+def test_a_change_of_the_account_is_told_once_what_was_used() -> None:
+    assert look_again(Meter(60_000, final=False, request_number=0), 5_000, POLICY) == Extend(1, 60_000)
+    assert look_again(Meter(60_000, final=False, request_number=1), 5_000, POLICY) is None
+
+
+def test_small_pieces_are_not_asked_for_without_a_pause() -> None:
+    meter = Meter(60_000, final=False, request_number=0).extended(61_000, final=False, not_before_ms=46_000)
+    assert next_step(meter, 45_000, POLICY) == Wait(46_000)
+    assert next_step(meter, 46_000, POLICY) == Extend(2, 121_000)
