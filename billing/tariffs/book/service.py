@@ -80,8 +80,8 @@ class RateBook:
                     if known is not None and any(one.rates > LARGEST_READ_AT_ONCE for one in fresh):
                         self._read_beside(now)
                     else:
-                        known = _read_snapshot(conn, stamp, versions, now, read_before)
-            self._known, self._due_s = known, self._clock.monotonic_s() + self._refresh_s
+                        known = self._known = _read_snapshot(conn, stamp, versions, now, read_before)
+            self._due_s = self._clock.monotonic_s() + self._refresh_s
             return known
         finally:
             self._lock.release()
