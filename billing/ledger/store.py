@@ -14,7 +14,17 @@ from sqlalchemy.engine import Connection
 
 from billing.accounts.tables import account
 from billing.ledger.tables import ledger_account, posting, transfer
-from billing.ledger.transfer import ChangedReplayError, Funds, LedgerAccount, LedgerLine, Transfer
+from billing.ledger.transfer import (
+    NO_LINK,
+    ChangedReplayError,
+    Funds,
+    LedgerAccount,
+    LedgerLine,
+    Transfer,
+    link_hash,
+    sides_of,
+)
+from runtime.database import to_micros
 from runtime.prepared import Prepared
 
 
@@ -54,23 +64,29 @@ _MOVE = Prepared(
 _REVISIONS = sa.select(account.c.id, account.c.revision).where(
     account.c.id.in_(sa.bindparam("account_ids", expanding=True))
 )
-_LEDGER_ACCOUNT = Prepared(
-    sa.select(ledger_account.c.id).where(
-        ledger_account.c.kind == sa.bindparam("kind"),
-        ledger_account.c.owner == sa.bindparam("owner"),
-        ledger_account.c.currency == sa.bindparam("currency"),
-    )
+_LEDGER_ACCOUNT_ID = sa.select(ledger_account.c.id).where(
+    ledger_account.c.kind == sa.bindparam("kind"),
+    ledger_account.c.owner == sa.bindparam("owner"),
+    ledger_account.c.currency == sa.bindparam("currency"),
+)
+_LEDGER_ACCOUNT = Prepared(_LEDGER_ACCOUNT_ID)
+_LOCK_LEDGER_ACCOUNT = Prepared(_LEDGER_ACCOUNT_ID.with_for_update(key_share=True))
+_LAST_LINK = Prepared(
+    sa.select(transfer.c.chain_number, transfer.c.chain_hash)
+    .where(transfer.c.chain_id == sa.bindparam("chain_id"))
+    .order_by(transfer.c.chain_number.desc())
+    .limit(1)
 )
 # PostgreSQL's construct compiles to what SQLite reads as well.
 _ADD_LEDGER_ACCOUNT = Prepared(
     postgresql.insert(ledger_account).on_conflict_do_nothing(), ("kind", "owner", "account_id", "currency")
 )
 _ADD_TRANSFER = Prepared(
-    postgresql.insert(transfer).on_conflict_do_nothing().returning(transfer.c.id),
-    ("key", "kind", "currency", "at", "made_by", "note"),
+    postgresql.insert(transfer).on_conflict_do_nothing(index_elements=["key"]).returning(transfer.c.id),
+    ("key", "kind", "currency", "at", "made_by", "note", "chain_id", "chain_number", "chain_hash"),
 )
 _ADD_POSTING = Prepared(
-    sa.insert(posting), ("transfer_id", "ledger_account_id", "amount_micros", "balance_after_micros")
+    sa.insert(posting), ("transfer_id", "position", "ledger_account_id", "amount_micros", "balance_after_micros")
 )
 _TRANSFER_BY_KEY = Prepared(
     sa.select(transfer.c.id, transfer.c.kind, transfer.c.currency).where(transfer.c.key == sa.bindparam("key"))
@@ -91,10 +107,10 @@ _LINES = (
     .join_from(posting, transfer)
     .join(ledger_account, ledger_account.c.id == posting.c.ledger_account_id)
 )
-_LINES_OF_TRANSFER = Prepared(_LINES.where(transfer.c.id == sa.bindparam("transfer_id")).order_by(posting.c.id))
+_LINES_OF_TRANSFER = Prepared(_LINES.where(transfer.c.id == sa.bindparam("transfer_id")).order_by(posting.c.position))
 _LINES_OF_ACCOUNT = Prepared(
     _LINES.where(ledger_account.c.account_id == sa.bindparam("account_id"))
-    .order_by(posting.c.id.desc())
+    .order_by(posting.c.transfer_id.desc(), posting.c.position)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 
@@ -133,9 +149,26 @@ def revisions(conn: Connection, account_ids: Iterable[int]) -> dict[int, int]:
 
 
 def post(conn: Connection, moved: Transfer, at: datetime, made_by: str, note: str = "") -> Posted:
-    """Append a transfer, once for its key; raises ChangedReplayError when the key has another content."""
+    """Append a transfer, once for its key; raises ChangedReplayError when the key has another content.
+
+    The ledger account of its chain stays locked until the end of the transaction: that is the order of the links.
+    """
+    chain_id = _ledger_account_id(conn, moved.chain, moved.currency, _LOCK_LEDGER_ACCOUNT)
+    last_number, last_hash = _LAST_LINK.first(conn, chain_id=chain_id) or (0, NO_LINK)
+    number = last_number + 1
+    kind, currency = moved.kind.value, moved.currency
+    fields = (moved.key, kind, currency, to_micros(at), made_by, note)
     row = _ADD_TRANSFER.first(
-        conn, key=moved.key, kind=moved.kind.value, currency=moved.currency, at=at, made_by=made_by, note=note
+        conn,
+        key=moved.key,
+        kind=kind,
+        currency=currency,
+        at=at,
+        made_by=made_by,
+        note=note,
+        chain_id=chain_id,
+        chain_number=number,
+        chain_hash=link_hash(last_hash, number, fields, sides_of(moved)),
     )
     if row is None:
         before = find_posted(conn, moved)
@@ -148,11 +181,14 @@ def post(conn: Connection, moved: Transfer, at: datetime, made_by: str, note: st
         [
             {
                 "transfer_id": transfer_id,
-                "ledger_account_id": _ledger_account_id(conn, side.ledger_account, moved.currency),
+                "position": position,
+                "ledger_account_id": chain_id
+                if side.ledger_account == moved.chain
+                else _ledger_account_id(conn, side.ledger_account, moved.currency),
                 "amount_micros": side.amount_micros,
                 "balance_after_micros": side.balance_after_micros,
             }
-            for side in moved.postings
+            for position, side in enumerate(moved.postings)
         ],
     )
     balances = [side.balance_after_micros for side in moved.postings if side.balance_after_micros is not None]
@@ -198,16 +234,18 @@ def _as_posted(transfer_id: int, lines: list[LedgerLine]) -> Posted:
     return Posted(transfer_id, balances[0] if balances else 0, is_replay=True)
 
 
-def _ledger_account_id(conn: Connection, wanted: LedgerAccount, currency: str) -> int:
+def _ledger_account_id(
+    conn: Connection, wanted: LedgerAccount, currency: str, look_up: Prepared = _LEDGER_ACCOUNT
+) -> int:
     """The row of a ledger account, made if it is missing; whoever makes it first, all find the same."""
     for _ in range(2):
-        row = _LEDGER_ACCOUNT.first(conn, kind=wanted.kind.value, owner=wanted.owner, currency=currency)
+        row = look_up.first(conn, kind=wanted.kind.value, owner=wanted.owner, currency=currency)
         if row is not None:
             return int(row[0])
         _ADD_LEDGER_ACCOUNT.run(
             conn, kind=wanted.kind.value, owner=wanted.owner, account_id=wanted.account_id, currency=currency
         )
-    row = _LEDGER_ACCOUNT.first(conn, kind=wanted.kind.value, owner=wanted.owner, currency=currency)
+    row = look_up.first(conn, kind=wanted.kind.value, owner=wanted.owner, currency=currency)
     if row is None:
         raise LookupError(f"the ledger account {wanted.kind.value} {wanted.owner} has another currency")
     return int(row[0])

@@ -9,7 +9,7 @@ from alembic import op
 
 from migrations import append_only
 
-APPEND_ONLY = ("transfer", "posting", "cdr", "call_event")
+APPEND_ONLY = ("transfer", "posting", "cdr", "call_event", "charging_request", "ledger_account", "ledger_seal")
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 revision = "0001"
@@ -33,6 +33,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("ani", "ssn_last_four_hash", name=op.f("uq_identity_record_ani_ssn_last_four_hash")),
     )
     op.create_index(op.f("ix_identity_record_ani"), "identity_record", ["ani"], unique=False)
+    op.create_table(
+        "ledger_seal",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("first_transfer_id", sa.BigInteger(), nullable=False),
+        sa.Column("last_transfer_id", sa.BigInteger(), nullable=False),
+        sa.Column("transfers", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.String(length=80), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("signature", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_ledger_seal")),
+    )
     op.create_table(
         "line_usage",
         sa.Column("ani", sa.String(length=16), nullable=False),
@@ -105,18 +117,6 @@ def upgrade() -> None:
         sa.Column("rank", sa.Integer(), server_default="1", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_route")),
         sa.UniqueConstraint("prefix", "trunk", name=op.f("uq_route_prefix_trunk")),
-    )
-    op.create_table(
-        "transfer",
-        sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("key", sa.String(length=80), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("made_by", sa.String(length=80), nullable=False),
-        sa.Column("note", sa.String(length=400), server_default="", nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer")),
-        sa.UniqueConstraint("key", name=op.f("uq_transfer_key")),
     )
     op.create_table(
         "wrong_entry",
@@ -362,21 +362,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
     )
     op.create_table(
-        "posting",
-        sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("transfer_id", ROW_ID, nullable=False),
-        sa.Column("ledger_account_id", ROW_ID, nullable=False),
-        sa.Column("amount_micros", sa.BigInteger(), nullable=False),
-        sa.Column("balance_after_micros", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["ledger_account_id"], ["ledger_account.id"], name=op.f("fk_posting_ledger_account_id")
-        ),
-        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name=op.f("fk_posting_transfer_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_posting")),
-    )
-    op.create_index(op.f("ix_posting_ledger_account_id"), "posting", ["ledger_account_id"], unique=False)
-    op.create_index(op.f("ix_posting_transfer_id"), "posting", ["transfer_id"], unique=False)
-    op.create_table(
         "rate",
         sa.Column("tariff_version_id", ROW_ID, nullable=False),
         sa.Column("service", sa.String(length=16), server_default="voice", nullable=False),
@@ -397,6 +382,23 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tariff_version_id"], ["tariff_version.id"], name=op.f("fk_rate_tariff_version_id")),
         sa.ForeignKeyConstraint(["terms_id"], ["rate_terms.id"], name=op.f("fk_rate_terms_id")),
         sa.PrimaryKeyConstraint("tariff_version_id", "service", "prefix", name=op.f("pk_rate")),
+    )
+    op.create_table(
+        "transfer",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("key", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.String(length=400), server_default="", nullable=False),
+        sa.Column("chain_id", ROW_ID, nullable=False),
+        sa.Column("chain_number", sa.BigInteger(), nullable=False),
+        sa.Column("chain_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["chain_id"], ["ledger_account.id"], name=op.f("fk_transfer_chain_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer")),
+        sa.UniqueConstraint("chain_id", "chain_number", name=op.f("uq_transfer_chain_id_chain_number")),
+        sa.UniqueConstraint("key", name=op.f("uq_transfer_key")),
     )
     op.create_table(
         "call",
@@ -446,6 +448,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["session_id"], ["charging_session.id"], name=op.f("fk_charging_request_session_id")),
         sa.PrimaryKeyConstraint("session_id", "number", name=op.f("pk_charging_request")),
     )
+    op.create_table(
+        "posting",
+        sa.Column("transfer_id", ROW_ID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("ledger_account_id", ROW_ID, nullable=False),
+        sa.Column("amount_micros", sa.BigInteger(), nullable=False),
+        sa.Column("balance_after_micros", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["ledger_account_id"], ["ledger_account.id"], name=op.f("fk_posting_ledger_account_id")
+        ),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name=op.f("fk_posting_transfer_id")),
+        sa.PrimaryKeyConstraint("transfer_id", "position", name=op.f("pk_posting")),
+    )
+    op.create_index("ix_posting_ledger_account_id", "posting", ["ledger_account_id", "transfer_id"], unique=False)
     op.create_table(
         "call_event",
         sa.Column("id", ROW_ID, nullable=False),
@@ -502,10 +518,11 @@ def downgrade() -> None:
     append_only.release(*APPEND_ONLY)
     op.drop_table("cdr")
     op.drop_table("call_event")
+    op.drop_table("posting")
     op.drop_table("charging_request")
     op.drop_table("call")
+    op.drop_table("transfer")
     op.drop_table("rate")
-    op.drop_table("posting")
     op.drop_table("charging_session")
     op.drop_table("bundle_use")
     op.drop_table("access_number")
@@ -520,11 +537,11 @@ def downgrade() -> None:
     op.drop_table("age_evidence")
     op.drop_table("account")
     op.drop_table("wrong_entry")
-    op.drop_table("transfer")
     op.drop_table("route")
     op.drop_table("rate_terms")
     op.drop_table("operator")
     op.drop_table("negative_entry")
     op.drop_table("listing")
     op.drop_table("line_usage")
+    op.drop_table("ledger_seal")
     op.drop_table("identity_record")

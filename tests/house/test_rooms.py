@@ -13,7 +13,7 @@ from runtime.settings import known_settings
 from tests.house.tree import HOUSE, modules
 
 SHELLS = frozenset({"__init__", "tables", "store", "service", "cli"})
-UNSPOKEN_REFUSALS = frozenset({"CreditRefusal", "ImportRefusal", "EnvironmentRefusal"})
+UNSPOKEN_REFUSALS = frozenset({"CreditRefusal", "MovementRefusal", "ImportRefusal", "EnvironmentRefusal"})
 """What is refused to staff is said on the terminal, and to a switch by closing its connection."""
 
 

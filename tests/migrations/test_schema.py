@@ -13,7 +13,7 @@ from migrations.tables import metadata
 from runtime import database, schema
 
 T0 = datetime(2026, 3, 2, 12, tzinfo=UTC)
-HISTORY = ("transfer", "posting", "cdr", "call_event")
+HISTORY = ("transfer", "posting", "cdr", "call_event", "charging_request", "ledger_account", "ledger_seal")
 
 
 def test_migrations_make_exactly_the_declared_tables(engine: Engine) -> None:
@@ -68,7 +68,8 @@ def test_history_is_not_replaced_either(sqlite_engine: Engine) -> None:
         database.transaction(sqlite_engine) as connection,
     ):
         connection.exec_driver_sql(
-            "REPLACE INTO transfer (id, key, kind, currency, at, made_by) VALUES (1,'k','x','EUR',1,'me')"
+            "REPLACE INTO transfer (id, key, kind, currency, at, made_by, chain_id, chain_number, chain_hash) "
+            "VALUES (1,'k','x','EUR',1,'me',1,1,x'00')"
         )
 
 
@@ -97,8 +98,67 @@ def _fill(engine: Engine) -> None:
         ("operator", {"id": 1, "code": "o", "name": "O", "currency": "USD", "home_country": "US"}),
         ("account", {"id": 1, "number": "1", "operator_id": 1, "currency": "USD", "created_at": T0}),
         ("ledger_account", {"id": 1, "kind": "customer", "owner": "1", "account_id": 1, "currency": "USD"}),
-        ("transfer", {"id": 1, "key": "k", "kind": "credit", "currency": "USD", "at": T0, "made_by": "me"}),
-        ("posting", {"transfer_id": 1, "ledger_account_id": 1, "amount_micros": 5}),
+        (
+            "transfer",
+            {
+                "id": 1,
+                "key": "k",
+                "kind": "credit",
+                "currency": "USD",
+                "at": T0,
+                "made_by": "me",
+                "chain_id": 1,
+                "chain_number": 1,
+                "chain_hash": bytes(32),
+            },
+        ),
+        ("posting", {"transfer_id": 1, "position": 0, "ledger_account_id": 1, "amount_micros": 5}),
+        (
+            "ledger_seal",
+            {
+                "number": 1,
+                "first_transfer_id": 1,
+                "last_transfer_id": 1,
+                "transfers": 1,
+                "at": T0,
+                "made_by": "me",
+                "hash": bytes(32),
+                "signature": "s",
+            },
+        ),
+        ("tariff", {"id": 1, "operator_id": 1, "name": "t", "currency": "USD"}),
+        ("tariff_version", {"id": 1, "tariff_id": 1, "number": 1, "effective_at": T0, "imported_at": T0}),
+        (
+            "charging_session",
+            {
+                "id": "s",
+                "account_id": 1,
+                "service": "call",
+                "state": "closed",
+                "tariff_version_id": 1,
+                "rate_prefix": "3",
+                "request_number": 0,
+                "granted_ms": 1,
+                "held_micros": 0,
+                "final": False,
+                "cap_ms": 1,
+                "started_at": T0,
+                "valid_until_at": T0,
+            },
+        ),
+        (
+            "charging_request",
+            {
+                "session_id": "s",
+                "number": 0,
+                "kind": "initiate",
+                "wanted_ms": 1,
+                "granted_ms": 1,
+                "held_micros": 0,
+                "final": False,
+                "at": T0,
+            },
+        ),
         (
             "call",
             {
