@@ -33,7 +33,7 @@ from billing.calls.call import Authorise, CallEvent, NewCall
 from billing.charging.session import ChargeRefusal
 from billing.operators import store as operator_store
 from billing.operators.operator import ServiceProfile
-from billing.rating import Rate, talk_time_ms
+from billing.rating import Context, Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
 from ivr.metering import MeterPolicy
@@ -283,7 +283,8 @@ class BackOffice:
         if not isinstance(current, Payer):
             return current
         cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
-        return Offer(destination.e164, trunks, rate, talk_time_ms(rate, current.available_micros, cap_ms))
+        talk_ms = talk_time_ms(rate, current.available_micros, cap_ms, Context(now))
+        return Offer(destination.e164, trunks, rate, talk_ms)
 
     def _authorise(
         self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]

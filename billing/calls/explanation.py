@@ -8,7 +8,7 @@ from billing.calls.call import Call, CallEvent, Cdr
 from billing.charging.session import Request, Session
 from billing.ledger.transfer import LedgerLine
 from billing.money import format_amount
-from billing.rating import Rate
+from billing.rating import NO_CONTEXT, Context, Rate
 from billing.rating import explain as explain_rate
 
 
@@ -40,7 +40,8 @@ class Explanation:
             return []
         used_ms = 0 if self.cdr is None else self.cdr.used_ms
         granted_ms = 0 if self.session is None else self.session.granted_ms
-        steps = explain_rate(self.rate, min(used_ms, granted_ms))
+        context = NO_CONTEXT if self.session is None else Context(self.session.started_at)
+        steps = explain_rate(self.rate, min(used_ms, granted_ms), context)
         if used_ms > granted_ms:
             steps.append(f"used {used_ms} ms, granted {granted_ms} ms: what was not granted is not billed")
         if self.cdr is not None and self.cdr.charged_micros:
