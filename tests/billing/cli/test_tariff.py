@@ -105,3 +105,37 @@ def test_a_number_that_may_not_be_called_is_told_so(terminal: Terminal) -> None:
     assert (unpriced.code, "destination-not-priced" in unpriced.out) == (3, True)
     assert terminal.run("tariff", "test", "12ab").code == 2
     assert terminal.run("tariff", "test", "+1", "--balance", "much").code == 2
+
+
+def test_a_tariff_of_many_terms_is_loaded_shown_and_tested(terminal: Terminal, tmp_path: Path) -> None:
+    deck = tmp_path / "deck.csv"
+    deck.write_text(
+        "prefix,service,price,per,increments,bands\n"
+        '44,,0.06,,60/60,"mo-fr 18:00-08:00 50% name=evening"\n'
+        "video,data,0.10,MB,1000/1000,\n"
+        "33,,-0.01,,,\n"
+    )
+    options = ("--set", "time_zone=Europe/London", "--set", "rounding=up 2")
+    assert terminal.run("tariff", "import", str(deck), *options).code == 4
+    terminal.must("tariff", "import", str(deck), *options, "--allow-negative")
+    assert terminal.run("tariff", "import", str(deck), "--set", "prefix=1").code == 2
+    shown = terminal.must("tariff", "show", "--rates", "--prefix", "44", "--json").document
+    assert shown[0]["bands"] == "mo-fr 18:00-08:00 50% name=evening"
+    at = ("--at", "2199-01-07T17:59+00:00")  # a Monday
+    call = terminal.must(
+        "tariff", "test", "+442079460000", "--seconds", "120", *at, "--balance", "1", "--json"
+    ).document
+    assert call["price"] == {"amount": "0.090000", "currency": "USD"}
+    assert "use (band evening): 60 s x 0.06 x 50 % a minute = 0.03 USD" in call["why"]
+    assert call["left"] == {"amount": "0.000000", "currency": "USD"}
+    free = terminal.must(
+        "tariff", "test", "+442079460000", "--seconds", "120", *at, "--included", "60", "--json"
+    ).document
+    assert free["price"] == {"amount": "0.030000", "currency": "USD"}
+    films = terminal.must(
+        "tariff", "test", "video.hd", "--service", "data", "--units", "1500000", *at, "--json"
+    ).document
+    assert (films["price"]["amount"], films["billed_units"]) == ("0.150000", 1_500_000)
+    assert terminal.must("tariff", "test", "+33142685300", *at).out.count("-0.01")
+    assert terminal.run("tariff", "test", "music", "--service", "data", *at).code == 3
+    assert terminal.run("tariff", "test", "music", "--service", "smoke").code == 2
