@@ -40,3 +40,24 @@ def release(*tables: str) -> None:
     for table in tables:
         op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
     op.execute(f"DROP FUNCTION {_POSTGRES_FUNCTION}()")
+
+
+def protect_more(*tables: str) -> None:
+    """As `protect`, where an earlier revision has protected some tables already."""
+    if op.get_bind().dialect.name == "sqlite":
+        protect(*tables)
+        return
+    for table in tables:
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {_POSTGRES_FUNCTION}()"
+        )
+
+
+def release_more(*tables: str) -> None:
+    """Take back what `protect_more` did; tables that are protected still, stay so."""
+    if op.get_bind().dialect.name == "sqlite":
+        release(*tables)
+        return
+    for table in tables:
+        op.execute(f"DROP TRIGGER {table}_append_only ON {table}")

@@ -29,7 +29,6 @@ from billing.charging import store as charging_store
 from billing.charging.session import ChargeRefusal, Initiate, Line, Session, Terminated
 from billing.ledger import store as ledger_store
 from billing.rating import Rate
-from billing.tariffs import store as tariff_store
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 
@@ -184,7 +183,7 @@ def _terminate(conn: Connection, now: datetime, call: Call, session: Session, to
 
 
 def _rate_of(conn: Connection, session: Session) -> Rate:
-    return tariff_store.rate_of_session(conn, session.tariff_version_id, session.rate_prefix)
+    return charging.rate_of(conn, session)
 
 
 def _line(call: Call, session: Session) -> Line | None:

@@ -13,25 +13,29 @@ from sqlalchemy.engine import Connection
 from ani.usage import store as usage_store
 from billing.charging import store
 from billing.charging.session import (
+    CALL,
+    RENEWED_FOR,
     ChargeRefusal,
     CurrencyMismatchError,
     Granted,
     Initiate,
     Line,
     Session,
+    SupersededRequestError,
     Terminated,
     UnknownSessionError,
     as_sharer,
     final_charge,
     first_grant,
     next_grant,
+    valid_until,
 )
 from billing.charging.sharing import Part, Sharer, share
 from billing.ledger import store as ledger_store
 from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
 from billing.pricing.terms import Measure
-from billing.rating import Context, Grant, Rate
+from billing.rating import VOICE, Context, Grant, Rate
 from billing.tariffs import store as tariff_store
 
 _LINE_ATTEMPTS = 3
@@ -64,7 +68,8 @@ def initiate(conn: Connection, now: datetime, opened: Initiate, line: Line | Non
     grant = _within_line(conn, line, 0, opened.cap_ms, decide)
     if isinstance(grant, ChargeRefusal):
         return grant
-    valid_until_at = now + grant.granted_ms * _MILLISECOND + opened.valid_for
+    is_timed = goes_by_time(opened.rate)
+    valid_until_at = now + (grant.granted_ms * _MILLISECOND if is_timed else RENEWED_FOR) + opened.valid_for
     store.add_session(conn, opened, grant, now, valid_until_at)
     store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
     ledger_store.move(conn, opened.account_id, 0, grant.held_micros)
@@ -92,7 +97,9 @@ def update(
         raise UnknownSessionError(f"charging session {session_id}")
     if request_number <= session.request_number:
         request = store.find_request(conn, session_id, request_number)
-        if request is None or request.kind != "update" or request.wanted_ms != wanted_ms:
+        if request is None:
+            raise SupersededRequestError(f"request {request_number} of charging session {session_id} came too late")
+        if request.kind != "update" or request.wanted_ms != wanted_ms:
             raise ChangedReplayError(f"request {request_number} of charging session {session_id} was another one")
         return Granted(request.grant, is_replay=True)
     if not session.is_open:
@@ -108,7 +115,7 @@ def update(
         if isinstance(answer, ChargeRefusal):
             return answer
         grant = answer
-    valid_until_at = session.valid_until_at + (grant.granted_ms - session.granted_ms) * _MILLISECOND
+    valid_until_at = valid_until(session, grant.granted_ms, now, used_ms, by_time=goes_by_time(rate))
     store.extend_session(conn, session_id, request_number, grant, valid_until_at, told)
     store.add_request(conn, session_id, request_number, "update", wanted_ms, grant, now)
     if grant.held_micros != session.held_micros:
@@ -165,7 +172,8 @@ def context_of(started_at: datetime) -> Context:
 
 def rate_of(conn: Connection, session: Session) -> Rate:
     """The rate a session was opened with."""
-    return tariff_store.rate_of_session(conn, session.tariff_version_id, session.rate_prefix)
+    service = VOICE if session.service == CALL else session.service
+    return tariff_store.rate_of_session(conn, session.tariff_version_id, session.rate_prefix, service)
 
 
 def goes_by_time(rate: Rate) -> bool:

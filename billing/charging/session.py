@@ -9,8 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing.charging.sharing import Part, Sharer
+from billing.ledger.transfer import ChangedReplayError
 from billing.rating import NO_CONTEXT, Context, Grant, Rate, billed_ms, charge_micros, largest_grant, price_micros
 
+CALL = "call"
+"""The service of a session that is a call's."""
+RENEWED_FOR = timedelta(hours=1)
+"""How long a session that does not go by time may be silent after it was heard."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -34,6 +39,10 @@ class SessionState(enum.StrEnum):
 
 class UnknownSessionError(LookupError):
     """No charging session or account has this id: the caller lost its place."""
+
+
+class SupersededRequestError(ChangedReplayError):
+    """A request came after one with a higher number was answered. Nothing was done; the later answer holds."""
 
 
 class CurrencyMismatchError(Exception):
@@ -64,6 +73,8 @@ class Initiate:
     cap_ms: int
     minimum_ms: int
     valid_for: timedelta = timedelta(seconds=180)
+    begins_now: bool = False
+    """It uses its time from this moment on: nothing rings first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +187,14 @@ def as_sharer(session: Session, rate: Rate, context: Context, now: datetime, *, 
         pace_used = used
         pace_ms = max(1, ((session.reported_at or now) - session.started_at) // _MILLISECOND)
     return Sharer(rate, context, used, session.granted_ms, session.held_micros, session.cap_ms, pace_used, pace_ms)
+
+
+def valid_until(session: Session, granted: int, now: datetime, used: int | None, *, by_time: bool) -> datetime:
+    """How long the hold of a session lives that was heard now and may use so much."""
+    if not by_time:
+        return max(session.valid_until_at, now + RENEWED_FOR)
+    until_at = session.valid_until_at + (granted - session.granted_ms) * _MILLISECOND
+    return until_at if used is None else max(until_at, now + max(0, granted - used) * _MILLISECOND)
 
 
 def first_grant(

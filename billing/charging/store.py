@@ -57,6 +57,7 @@ _ADD_SESSION = Prepared(
         "cap_ms",
         "started_at",
         "valid_until_at",
+        "reported_at",
     ),
 )
 _EXTEND_SESSION = Prepared(
@@ -127,6 +128,7 @@ def add_session(conn: Connection, opened: Initiate, grant: Grant, now: datetime,
         cap_ms=opened.cap_ms,
         started_at=now,
         valid_until_at=valid_until_at,
+        reported_at=now if opened.begins_now else None,
     )
 
 

@@ -13,8 +13,10 @@ from runtime.settings import known_settings
 from tests.house.tree import HOUSE, modules
 
 SHELLS = frozenset({"__init__", "tables", "store", "service", "cli"})
-UNSPOKEN_REFUSALS = frozenset({"CreditRefusal", "MovementRefusal", "ImportRefusal", "EnvironmentRefusal"})
-"""What is refused to staff is said on the terminal, and to a switch by closing its connection."""
+UNSPOKEN_REFUSALS = frozenset(
+    {"ConsumptionRefusal", "CreditRefusal", "MovementRefusal", "ImportRefusal", "EnvironmentRefusal"}
+)
+"""What is refused to staff is said on the terminal, to a switch by closing its connection, to services in JSON."""
 
 
 def test_every_table_is_migrated() -> None:
@@ -74,7 +76,7 @@ def test_the_tree_of_tests_mirrors_the_house() -> None:
     }
     tested = {module.parts[1] for module in modules("tests") if len(module.parts) > 2}
     assert rooms <= tested
-    assert tested - rooms <= {"house", "live", "load", "scenarios"}
+    assert tested - rooms <= {"bench", "house", "live", "load", "scenarios"}
 
 
 def _shown(default: object) -> str:

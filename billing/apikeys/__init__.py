@@ -1,0 +1,1 @@
+"""The keys by which other services may charge the accounts of one operator."""

@@ -1,0 +1,89 @@
+"""`tollgate apikey`: keys by which other services charge the accounts of an operator."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime.command import (
+    AsJson,
+    DryRun,
+    Reason,
+    command_group,
+    open_engine,
+    open_settings,
+    print_document,
+    print_done,
+    print_table,
+    staff_name,
+)
+
+if TYPE_CHECKING:
+    from billing.apikeys.apikey import ApiKey
+
+
+def attach(app: typer.Typer) -> None:
+    """Bring `apikey`."""
+    group = command_group(app, "apikey", "Keys by which other services charge the accounts of an operator.")
+    group.command("create", epilog='Example: tollgate apikey create acme --name "data gateway"')(create)
+    group.command("list", epilog="Example: tollgate apikey list --json")(list_keys)
+    group.command("revoke", epilog='Example: tollgate apikey revoke 0f3c... --reason "left in a log"')(revoke)
+
+
+def create(
+    operator: Annotated[str, typer.Argument(metavar="OPERATOR", help="Whose accounts it may charge.")],
+    name: Annotated[str, typer.Option(help="Which service has it; shown in every transfer.")] = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and show it, once: only a hash of it is kept."""
+    from billing.apikeys import service
+    from runtime.clock import SystemClock
+
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    made, text = service.create(engine, SystemClock(), operator, name, staff_name())
+    if as_json:
+        print_document(_document(made) | {"key": text})
+    else:
+        print_done(text)
+
+
+def list_keys(as_json: AsJson = False) -> None:
+    """List keys, never with their secrets."""
+    from billing.apikeys import service
+
+    found = service.list_keys(open_engine(open_settings()))
+    if as_json:
+        print_document([_document(key) for key in found])
+        return
+    columns = ("key", "operator", "name", "created", "by", "revoked")
+    rows = [(key.id, key.operator_code, key.name, key.created_at, key.created_by, key.revoked_at) for key in found]
+    print_table("API keys", columns, rows)
+
+
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Id of the key: the middle part of it.")],
+    reason: Reason,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key for good; the next request with it is refused."""
+    from billing.apikeys import service
+    from runtime.clock import SystemClock
+
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    service.revoke(engine, SystemClock(), key, staff_name(), reason)
+    if as_json:
+        print_document({"key": key, "revoked": True})
+    else:
+        print_done(f"key {key} revoked")
+
+
+def _document(key: "ApiKey") -> dict[str, object]:
+    return {
+        "id": key.id,
+        "operator": key.operator_code,
+        "name": key.name,
+        "created_at": key.created_at,
+        "created_by": key.created_by,
+        "revoked_at": key.revoked_at,
+    }

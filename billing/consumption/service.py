@@ -1,0 +1,310 @@
+"""What other services do with an account: reserve, reserve more, end, charge at once, give back; each one transaction.
+
+Every request carries an id chosen before it was sent: repeated it gets the same answer, changed it raises
+ChangedReplayError. Only accounts of the operator who asks are seen, and never the sessions of calls.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection, Engine
+
+from billing.charging import service as charging
+from billing.charging import store as charging_store
+from billing.charging.session import (
+    CALL,
+    ChargeRefusal,
+    CurrencyMismatchError,
+    Granted,
+    Initiate,
+    Session,
+    SupersededRequestError,
+    Terminated,
+)
+from billing.consumption import store
+from billing.consumption.consumption import (
+    ConsumptionRefusal,
+    Debit,
+    Debited,
+    Event,
+    Open,
+    Refund,
+    Refunded,
+    Reservation,
+    Sold,
+    cap_of,
+    still_refundable,
+    unit_of,
+    whole_units,
+)
+from billing.ledger import store as ledger_store
+from billing.ledger import transfer
+from billing.ledger.transfer import ChangedReplayError, Funds
+from billing.rating import Grant, Rate, price_micros
+from billing.tariffs.book.service import RateBook
+from billing.tariffs.tariff import RateRefusal
+from runtime.clock import Clock
+from runtime.database import reading, transaction
+
+VALID_FOR = timedelta(minutes=10)
+"""How long a session may be silent beyond the time it was granted."""
+
+Refusal = ConsumptionRefusal | ChargeRefusal | RateRefusal
+_OVERDUE_AT_ONCE = 100
+
+
+def open_session(engine: Engine, clock: Clock, rates: RateBook, wanted: Open) -> Reservation | Refusal:
+    """Open a session and hold the price of what is granted first."""
+    found = _price(engine, clock, rates, wanted.sold)
+    if not isinstance(found, tuple):
+        return found
+    account_id, rate = found
+    now = clock.now()
+    with transaction(engine) as conn:
+        before = charging_store.find_session(conn, wanted.session_id)
+        if before is not None:
+            rate = _rate_again(conn, before, rate, wanted.sold)
+        unit = unit_of(rate)
+        if unit.name == "transaction":
+            return ConsumptionRefusal.NOT_BY_USE
+        opened = Initiate(
+            wanted.session_id,
+            account_id,
+            rate.service,
+            rate,
+            wanted.wanted * unit.scale,
+            cap_of(rate, wanted.cap),
+            wanted.minimum * unit.scale,
+            VALID_FOR,
+            begins_now=True,
+        )
+        try:
+            answer = charging.initiate(conn, now, opened)
+        except CurrencyMismatchError:
+            return ConsumptionRefusal.OTHER_CURRENCY
+        return _reservation(conn, wanted.session_id, rate, answer)
+
+
+def extend_session(
+    engine: Engine, clock: Clock, operator_id: int, session_id: str, request_number: int, used: int, wanted: int
+) -> Reservation | Refusal:
+    """Say what was used so far, and hold more so that `wanted` in all may be used; in the units of the session's rate.
+
+    A request that comes after a later one was answered gets what is granted now.
+    """
+    with transaction(engine) as conn:
+        session = _own_session(conn, operator_id, session_id)
+        if session is None:
+            return ConsumptionRefusal.UNKNOWN_SESSION
+        rate = charging.rate_of(conn, session)
+        scale = unit_of(rate).scale
+        try:
+            answer = charging.update(
+                conn, clock.now(), session_id, request_number, wanted * scale, rate, used_ms=used * scale
+            )
+        except SupersededRequestError:
+            late = _reservation(conn, session_id, rate, Granted(session.grant, is_replay=False))
+            return replace(late, is_superseded=True) if isinstance(late, Reservation) else late
+        return _reservation(conn, session_id, rate, answer)
+
+
+def show_session(engine: Engine, operator_id: int, session_id: str) -> Reservation | ConsumptionRefusal:
+    """A session as it stands."""
+    with reading(engine) as conn:
+        session = charging_store.find_session(conn, session_id)
+        if session is not None and not _is_own(conn, operator_id, session):
+            session = None
+        if session is None:
+            return ConsumptionRefusal.UNKNOWN_SESSION
+        return _as_reservation(session, charging.rate_of(conn, session), session.grant, is_replay=True)
+
+
+def end_session(
+    engine: Engine, clock: Clock, operator_id: int, session_id: str, used: int, made_by: str
+) -> tuple[Terminated, str] | ConsumptionRefusal:
+    """Charge what was used of what was granted, free the rest; also gives the name of the unit."""
+    with transaction(engine) as conn:
+        session = _own_session(conn, operator_id, session_id)
+        if session is None:
+            return ConsumptionRefusal.UNKNOWN_SESSION
+        rate = charging.rate_of(conn, session)
+        unit = unit_of(rate)
+        ended = charging.terminate(conn, clock.now(), session_id, used * unit.scale, rate, made_by)
+        if ended.is_replay and ended.used_ms != used * unit.scale:
+            raise ChangedReplayError(f"charging session {session_id} ended with another use")
+        return ended, unit.name
+
+
+def end_overdue(engine: Engine, clock: Clock) -> int:
+    """End the sessions that were silent for too long, by what they last reported; gives how many.
+
+    So no money stays locked by a service that is gone, and none is charged that nobody counted.
+    """
+    with reading(engine) as conn:
+        silent = store.overdue_sessions(conn, clock.now(), CALL, _OVERDUE_AT_ONCE)
+    ended = 0
+    for session_id in silent:
+        with transaction(engine) as conn:
+            session = charging_store.lock_session(conn, session_id)
+            now = clock.now()
+            if session is None or not session.is_open or session.valid_until_at >= now:
+                continue
+            rate = charging.rate_of(conn, session)
+            charging.terminate(conn, now, session_id, session.reported_ms, rate, "overdue session")
+            ended += 1
+    return ended
+
+
+def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: str) -> Debited | Refusal:
+    """Charge an event at once, whole or not at all."""
+    found = _price(engine, clock, rates, event.sold)
+    if not isinstance(found, tuple):
+        return found
+    account_id, rate = found
+    with transaction(engine) as conn:
+        funds = ledger_store.lock_funds(conn, account_id)
+        if funds is None:
+            return ConsumptionRefusal.UNKNOWN_ACCOUNT
+        before = store.find_event(conn, event.event_id)
+        if before is not None:
+            return _debited_before(conn, before, account_id, event)
+        now = clock.now()
+        charged = max(0, price_micros(rate, event.units * unit_of(rate).scale, charging.context_of(now)))
+        refusal = _not_to_be_debited(funds, rate, charged)
+        if refusal is not None:
+            return refusal
+        transfer_id = None
+        if charged:
+            moved = transfer.debit(f"event:{event.event_id}", funds, charged)
+            transfer_id = ledger_store.post(conn, moved, now, made_by).transfer_id
+            ledger_store.move(conn, account_id, -charged, 0)
+        made = Debit(
+            event.event_id,
+            account_id,
+            rate.service,
+            rate.tariff_version_id,
+            rate.prefix,
+            event.units,
+            charged,
+            funds.currency,
+            now,
+            transfer_id,
+        )
+        store.add_event(conn, made)
+        return Debited(made, funds.balance_micros - charged, is_replay=False)
+
+
+def refund(
+    engine: Engine,
+    clock: Clock,
+    operator_id: int,
+    event_id: str,
+    refund_id: str,
+    amount_micros: int | None,
+    made_by: str,
+) -> Refunded | ConsumptionRefusal:
+    """Give back an event's charge, or a part of it; never more than was charged, however often it is asked."""
+    with transaction(engine) as conn:
+        event = store.find_event(conn, event_id)
+        if event is None or not store.is_of(conn, event.account_id, operator_id):
+            return ConsumptionRefusal.UNKNOWN_EVENT
+        funds = ledger_store.lock_funds(conn, event.account_id)
+        if funds is None:
+            return ConsumptionRefusal.UNKNOWN_EVENT
+        made = store.refunds(conn, event_id)
+        before = next((one for one in made if one.refund_id == refund_id), None)
+        if before is not None:
+            if amount_micros is not None and amount_micros != before.amount_micros:
+                raise ChangedReplayError(f"refund {refund_id} was of another amount")
+            posted = ledger_store.posted_under(conn, f"refund:event:{refund_id}")
+            balance = funds.balance_micros if posted is None else posted.balance_after_micros
+            return Refunded(before, balance, event.currency, is_replay=True)
+        left = still_refundable(event.charged_micros, made)
+        amount = left if amount_micros is None else amount_micros
+        if not 0 < amount <= left:
+            return ConsumptionRefusal.OVER_REFUNDED
+        now = clock.now()
+        posted = ledger_store.post(conn, transfer.refund(f"event:{refund_id}", funds, amount), now, made_by)
+        ledger_store.move(conn, event.account_id, amount, 0)
+        given = Refund(refund_id, event_id, amount, now, posted.transfer_id)
+        store.add_refund(conn, given)
+        return Refunded(given, posted.balance_after_micros, event.currency, is_replay=False)
+
+
+def _price(engine: Engine, clock: Clock, rates: RateBook, sold: Sold) -> tuple[int, Rate] | Refusal:
+    """The account and the rate in effect now."""
+    with reading(engine) as conn:
+        account_id = store.account_id(conn, sold.operator_id, sold.account_number)
+        tariff_id = store.tariff_id(conn, sold.operator_id, sold.tariff)
+    if account_id is None:
+        return ConsumptionRefusal.UNKNOWN_ACCOUNT
+    if tariff_id is None:
+        return ConsumptionRefusal.UNKNOWN_TARIFF
+    rate = rates.rate_for(tariff_id, sold.code, clock.now(), sold.service)
+    return (account_id, rate) if isinstance(rate, Rate) else rate
+
+
+def _rate_again(conn: Connection, before: Session, rate: Rate, sold: Sold) -> Rate:
+    """A session that is asked for again keeps its rate, whatever took effect since."""
+    if before.service == sold.service and sold.code.removeprefix("+").startswith(before.rate_prefix):
+        return charging.rate_of(conn, before)
+    return rate
+
+
+def _own_session(conn: Connection, operator_id: int, session_id: str) -> Session | None:
+    """A session of the operator, locked; calls have their own way."""
+    session = charging_store.lock_session(conn, session_id)
+    return session if session is not None and _is_own(conn, operator_id, session) else None
+
+
+def _is_own(conn: Connection, operator_id: int, session: Session) -> bool:
+    return session.service != CALL and store.is_of(conn, session.account_id, operator_id)
+
+
+def _reservation(
+    conn: Connection, session_id: str, rate: Rate, answer: Granted | ChargeRefusal
+) -> Reservation | ChargeRefusal:
+    if isinstance(answer, ChargeRefusal):
+        return answer
+    session = charging_store.find_session(conn, session_id)
+    if session is None:
+        return ChargeRefusal.SESSION_ENDED
+    return _as_reservation(session, rate, answer.grant, is_replay=answer.is_replay)
+
+
+def _as_reservation(session: Session, rate: Rate, grant: Grant, *, is_replay: bool) -> Reservation:
+    unit = unit_of(rate)
+    return Reservation(
+        session.session_id,
+        unit.name,
+        whole_units(grant, unit),
+        grant.held_micros,
+        rate.currency,
+        grant.final,
+        _until(session),
+        is_replay,
+    )
+
+
+def _until(session: Session) -> datetime:
+    return session.ended_at or session.valid_until_at
+
+
+def _not_to_be_debited(funds: Funds, rate: Rate, charged_micros: int) -> Refusal | None:
+    if not funds.is_open:
+        return ChargeRefusal.ACCOUNT_CLOSED
+    if rate.currency != funds.currency:
+        return ConsumptionRefusal.OTHER_CURRENCY
+    return ChargeRefusal.NO_CREDIT if charged_micros > funds.available_micros else None
+
+
+def _debited_before(conn: Connection, before: Debit, account_id: int, event: Event) -> Debited:
+    asked = (account_id, event.sold.service, event.units)
+    if asked != (before.account_id, before.service, before.units) or not event.sold.code.removeprefix("+").startswith(
+        before.rate_prefix
+    ):
+        raise ChangedReplayError(f"event {event.event_id} was another one")
+    posted = ledger_store.posted_under(conn, f"debit:event:{event.event_id}") if before.charged_micros else None
+    funds = ledger_store.lock_funds(conn, account_id)
+    present = 0 if funds is None else funds.balance_micros
+    return Debited(before, present if posted is None else posted.balance_after_micros, is_replay=True)
