@@ -114,6 +114,14 @@ class LockoutSettings(Section):
     overall_hour: int = Field(default=60, ge=1, description="wrong entries from all lines in an hour")
 
 
+class WebSettings(Section):
+    """The HTTP API for other services; a proxy with TLS stands before it."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8480, ge=1, le=65535, description="TCP port to listen on")
+    requests_per_s: float = Field(default=200.0, ge=1, description="requests of one API key in a second, lastingly")
+
+
 class LogSettings(Section):
     """What is logged, and how."""
 
@@ -140,6 +148,7 @@ class Settings(BaseSettings):
     call: CallSettings = CallSettings()
     charging: ChargingSettings = ChargingSettings()
     lockout: LockoutSettings = LockoutSettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -13,7 +13,7 @@ import typer.main
 from runtime.command import build_app
 from tests.house.tree import committed_texts
 
-WITHOUT_JSON = frozenset({"gateway run"})
+WITHOUT_JSON = frozenset({"gateway run", "web run"})
 """Commands that answer nothing: they run until they are stopped."""
 READ_ONLY = frozenset(
     {"list", "show", "test", "explain", "live", "current", "check", "env", "doctor", "run", "audit", "prompts"}

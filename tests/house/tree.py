@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 HOUSE = Path(__file__).parents[2]
-ROOMS = ("runtime", "ani", "billing", "dialplan", "ivr", "migrations", "sounds")
+ROOMS = ("runtime", "ani", "billing", "dialplan", "ivr", "migrations", "sounds", "web")
 LARGEST_FILE_READ = 1_000_000
 
 

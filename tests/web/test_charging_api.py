@@ -1,0 +1,196 @@
+"""The charging API as another service sees it."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+
+from billing.apikeys import service as key_service
+from billing.consumption import service as consumption
+from tests.billing.books import UNIT
+from tests.clock import SettableClock
+from tests.web.conftest import BASE, Web, serve
+from web.limits import Buckets
+
+USD = "USD"
+
+
+def sold(web: Web, service: str, code: str, micros: int = UNIT) -> dict[str, object]:
+    return {"account": web.shop.account(micros).number, "tariff": "all", "service": service, "code": code}
+
+
+def test_a_session_from_beginning_to_end(web_on_both: Web) -> None:
+    web = web_on_both
+    body = {**sold(web, "data", "net"), "wanted": 10_000_000}
+    first = web.post("/sessions", body, idempotency="order-1")
+    assert first.status_code == 201
+    answer = first.json()
+    assert (answer["unit"], answer["granted"], answer["final"], answer["replay"]) == ("byte", 10_000_000, False, False)
+    assert answer["held"] == {"amount": "0.500000", "currency": USD}
+    again = web.post("/sessions", body, idempotency="order-1")
+    assert (again.status_code, again.json()) == (200, {**answer, "replay": True})
+    changed = web.post("/sessions", {**body, "wanted": 1}, idempotency="order-1")
+    assert (changed.status_code, changed.json()["code"]) == (422, "changed-replay")
+    path = f"/sessions/{answer['session']}"
+    more = web.post(path + "/updates", {"request_number": 1, "used": 9_000_000, "wanted": 30_000_000})
+    assert (more.status_code, more.json()["granted"], more.json()["final"]) == (200, 20_000_000, True)
+    assert web.get(path).json()["held"]["amount"] == "1.000000"
+    ended = web.post(path + "/terminate", {"used": 12_000_000})
+    assert ended.json() == {
+        "session": answer["session"],
+        "unit": "byte",
+        "used": 12_000_000,
+        "charged": {"amount": "0.600000", "currency": USD},
+        "balance": {"amount": "0.400000", "currency": USD},
+        "replay": False,
+    }
+    assert web.post(path + "/terminate", {"used": 12_000_000}).json()["replay"] is True
+    assert web.post(path + "/terminate", {"used": 1}).json()["code"] == "changed-replay"
+    late = web.post(path + "/updates", {"request_number": 2, "used": 0, "wanted": 1})
+    assert (late.status_code, late.json()["code"]) == (409, "session-ended")
+    web.shop.assert_sound()
+
+
+def test_an_event_and_its_refund(web_on_both: Web) -> None:
+    web = web_on_both
+    body = {**sold(web, "message", "sms"), "units": 3}
+    made = web.post("/events", body, idempotency="m1")
+    assert made.status_code == 201
+    assert (made.json()["charged"]["amount"], made.json()["balance"]["amount"]) == ("0.300000", "0.700000")
+    assert web.post("/events", body, idempotency="m1").status_code == 200
+    back = f"/events/{made.json()['event']}/refunds"
+    assert web.post(back, {"amount": "0.10"}, idempotency="r1").json()["balance"]["amount"] == "0.800000"
+    assert web.post(back, {"amount": "0.10"}, idempotency="r1").status_code == 200
+    assert web.post(back, {}, idempotency="r2").json()["refunded"]["amount"] == "0.200000"
+    refused = web.post(back, {"amount": "0.01"}, idempotency="r3")
+    assert (refused.status_code, refused.json()["code"]) == (409, "more-than-was-charged")
+    web.shop.assert_sound()
+
+
+def test_what_is_refused_is_a_problem_with_its_code(web: Web) -> None:
+    empty = sold(web, "content", "song", 0)
+    for body, status, code in (
+        (empty, 402, "no-credit"),
+        ({**empty, "account": "nobody"}, 404, "account-unknown"),
+        ({**empty, "tariff": "none"}, 422, "tariff-unknown"),
+        ({**empty, "code": "film"}, 422, "destination-not-priced"),
+    ):
+        answer = web.post("/events", body, idempotency="x")
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == f"urn:tollgate:problem:{code}"
+        assert answer.headers["cache-control"] == "no-store"
+    missing = web.get("/sessions/" + "0" * 32)
+    assert (missing.status_code, missing.json()["code"]) == (404, "session-unknown")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"units": "3"},
+        {"units": True},
+        {"units": 0},
+        {"units": 10**16},
+        {"units": 1.0},
+        {"extra": 1},
+        {"account": "a" * 33},
+        {"account": "1\n2"},
+        {"code": "../x"},
+        {"service": "DATA"},
+        {"tariff": "\x00"},
+        {"account": None},
+    ],
+    ids=str,
+)
+def test_strict_input(web: Web, change: dict[str, object]) -> None:
+    answer = web.post("/events", {**sold(web, "message", "sms"), **change}, idempotency="x")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert answer.json()["errors"]
+
+
+def test_an_idempotency_key_is_needed_and_bounded(web: Web) -> None:
+    body = sold(web, "message", "sms")
+    for key in (None, "", "a b", "k" * 129):
+        assert web.post("/events", body, idempotency=key).status_code == 422
+
+
+def test_only_a_valid_key_may_ask(web: Web) -> None:
+    body = sold(web, "message", "sms")
+    for key in ("", "tollgate_0000000000000000_" + "0" * 64, web.key[:-1]):
+        answer = web.post("/events", body, idempotency="x", key=key)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorised")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    shop = web.shop
+    found = key_service.key_of(shop.engine, web.key)
+    assert found is not None
+    key_service.revoke(shop.engine, shop.clock, found.id, "test", "test")
+    assert web.post("/events", body, idempotency="x").status_code == 401
+
+
+def test_who_guesses_keys_has_to_wait(web: Web) -> None:
+    answers = [web.post("/events", {}, key="tollgate_0_0").status_code for _ in range(25)]
+    assert answers == [401] * 20 + [429] * 5
+
+
+def test_a_body_that_is_too_large_is_not_read(web: Web) -> None:
+    answer = web.post("/events", {"account": "1" * 20_000}, idempotency="x")
+    assert (answer.status_code, answer.json()["code"]) == (413, "request-too-large")
+    headers = {"Authorization": f"Bearer {web.key}", "Content-Type": "application/json"}
+    pieces: Iterator[bytes] = iter([b"[" * 4096] * 8)
+    assert web.client.post(BASE + "/events", content=pieces, headers=headers).status_code in {400, 413}
+
+
+def test_the_database_away_is_told_to_try_again(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("", None, Exception("gone"))
+
+    monkeypatch.setattr(consumption, "debit", away)
+    answer = web.post("/events", sold(web, "message", "sms"), idempotency="x")
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "try-again", "2")
+
+
+def test_a_fault_of_our_own_tells_nothing(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(consumption, "debit", broken)
+    answer = web.post("/events", sold(web, "message", "sms"), idempotency="x")
+    assert (answer.status_code, answer.json()["code"]) == (500, "own-fault")
+    assert "secret" not in answer.text
+
+
+def test_a_key_that_asks_too_often_has_to_wait(sqlite_engine: Engine, clock: SettableClock) -> None:
+    for web in serve(sqlite_engine, clock, requests_per_s=2.0):
+        path = "/sessions/" + "0" * 32
+        assert [web.get(path).status_code for _ in range(5)] == [404, 404, 404, 404, 429]
+        assert web.get(path).headers["retry-after"] == "1"
+        clock.advance(1)
+        assert web.get(path).status_code == 404
+
+
+def test_buckets_fill_at_an_even_pace() -> None:
+    buckets = Buckets(2.0, 2.0)
+    assert [buckets.wait_s("a", 0.0) for _ in range(3)] == [0, 0, 1]
+    assert buckets.wait_s("b", 0.0) == 0
+    assert buckets.wait_s("a", 0.4) == 1
+    assert buckets.wait_s("a", 0.6) == 0
+    assert buckets.is_empty("a", 0.6)
+
+
+def test_the_description_is_there_and_whole(web: Web) -> None:
+    document = web.client.get("/api/openapi.json").json()
+    assert sorted(document["paths"]) == [
+        "/api/v1/charging/events",
+        "/api/v1/charging/events/{event_id}/refunds",
+        "/api/v1/charging/sessions",
+        "/api/v1/charging/sessions/{session_id}",
+        "/api/v1/charging/sessions/{session_id}/terminate",
+        "/api/v1/charging/sessions/{session_id}/updates",
+    ]
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert operation["security"]
+            assert "application/problem+json" in operation["responses"]["422"]["content"]
+    assert web.client.get("/docs").status_code == 404
+    assert web.client.get("/nothing").json()["code"] == "not-found"

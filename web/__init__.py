@@ -1,0 +1,1 @@
+"""The HTTP side: what other services and, later, browsers reach."""

@@ -1,0 +1,1 @@
+"""The charging API, version 1."""
