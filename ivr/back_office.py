@@ -28,9 +28,11 @@ from ani.usage import store as usage_store
 from ani.usage.usage import month_of
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
+from billing.accounts.account import AccountState
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, CallEvent, NewCall
 from billing.charging.session import ChargeRefusal
+from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators import store as operator_store
 from billing.operators.operator import ServiceProfile
 from billing.rating import Context, Rate, talk_time_ms
@@ -225,7 +227,8 @@ class BackOffice:
     def _payer_now(self, connection: Connection, account_id: int) -> Payer | StrEnum:
         account = account_store.account_by_id(connection, account_id)
         if account is None or not account.is_open:
-            return ChargeRefusal.ACCOUNT_CLOSED
+            is_suspended = account is not None and account.state is AccountState.SUSPENDED
+            return FraudRefusal.SUSPENDED if is_suspended else ChargeRefusal.ACCOUNT_CLOSED
         has_pin = account_store.has_pin(connection, account_id, self._shelf.clock.now())
         return Payer(account.id, account.number, account.currency, account.available_micros, has_pin)
 

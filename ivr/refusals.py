@@ -15,6 +15,7 @@ from ani.numbers import NumberRefusal
 from ani.qualification.qualification import AgeRefusal
 from billing.accounts.account import AccountRefusal
 from billing.charging.session import ChargeRefusal
+from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators.operator import ServiceRefusal
 from billing.tariffs.tariff import RateRefusal
 
@@ -66,6 +67,17 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         AccountRefusal.WRONG_CODE: Outcome("access-code-wrong"),
         AccountRefusal.LOCKED: Outcome("locked-out"),
         AccountRefusal.CLOSED: Outcome("account-closed"),
+        AccountRefusal.SUSPENDED: Outcome("account-suspended"),
+        FraudRefusal.SUSPENDED: Outcome("account-suspended"),
+        FraudRefusal.ABROAD: Outcome("destination-abroad"),
+        FraudRefusal.RISKY: Outcome("destination-blocked"),
+        FraudRefusal.CONCURRENT_CALLS: Outcome("account-busy"),
+        FraudRefusal.CALLS_PER_HOUR: Outcome("too-many-calls"),
+        FraudRefusal.COOLING_DOWN: Outcome("recharge-cooling-down"),
+        FraudRefusal.VELOCITY: Outcome("congestion", RESOURCE_UNAVAILABLE),
+        FraudRefusal.SPEND_PER_CALL: Outcome("spend-cap-reached"),
+        FraudRefusal.SPEND_PER_HOUR: Outcome("spend-cap-reached"),
+        FraudRefusal.SPEND_PER_DAY: Outcome("spend-cap-reached"),
         ServiceRefusal.UNKNOWN_NUMBER: Outcome("service-unknown", UNALLOCATED),
         RateRefusal.BLOCKED: Outcome("destination-blocked"),
         RateRefusal.UNPRICED: Outcome("destination-not-priced"),

@@ -16,6 +16,7 @@ MODULES = (
     "billing.calls.tables",
     "billing.charging.tables",
     "billing.consumption.tables",
+    "billing.fraud.tables",
     "billing.ledger.tables",
     "billing.operators.tables",
     "billing.tariffs.tables",

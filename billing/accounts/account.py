@@ -17,6 +17,7 @@ class AccountState(StrEnum):
     """Whether an account may be used."""
 
     OPEN = "open"
+    SUSPENDED = "suspended"
     CLOSED = "closed"
 
 
@@ -27,6 +28,7 @@ class AccountRefusal(StrEnum):
     WRONG_CODE = "access-code-wrong"
     LOCKED = "locked-out"
     CLOSED = "account-closed"
+    SUSPENDED = "account-suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def is_account_number(text: str) -> bool:
 
 def reachable(found: Sequence[LineAccount]) -> list[LineAccount]:
     """The open accounts of a line; the closed ones only when none is open, so that the caller hears why."""
-    return [account for account in found if account.state is AccountState.OPEN] or list(found)
+    kept = [account for account in found if account.state is not AccountState.CLOSED]
+    return [account for account in kept if account.state is AccountState.OPEN] or kept or list(found)
 
 
 def code_conflict(others: Sequence[LineAccount], *, with_code: bool) -> str | None:
@@ -116,7 +119,7 @@ def code_conflict(others: Sequence[LineAccount], *, with_code: bool) -> str | No
 
     Accounts that share a line are told apart by their codes, so each of them needs one.
     """
-    shared = [account for account in others if account.state is AccountState.OPEN]
+    shared = [account for account in others if account.state is not AccountState.CLOSED]
     if not shared:
         return None
     if not with_code:

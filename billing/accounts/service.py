@@ -219,7 +219,7 @@ def _account(conn: Connection, number: str, *, lock: bool = False) -> Account:
 def _open_account(conn: Connection, number: str) -> Account:
     found = _account(conn, number)
     if found.state is not AccountState.OPEN:
-        raise StaffError(f"account {number} is closed")
+        raise StaffError(f"account {number} is {found.state}")
     return found
 
 
@@ -265,8 +265,10 @@ def _draw_pin(conn: Connection, pepper: Pepper) -> tuple[str, str]:
 def _opened(
     conn: Connection, found: tuple[int, AccountState], *, limits: Limits, clock: Clock, checked: int | None
 ) -> int | AccountRefusal:
-    """Right digits still open neither a locked account nor a closed one."""
+    """Right digits still open neither a locked account nor a suspended or closed one."""
     account_id, state = found
     if account_id != checked and is_locked(conn, ani=None, account_id=account_id, limits=limits, now=clock.now()):
         return AccountRefusal.LOCKED
+    if state is AccountState.SUSPENDED:
+        return AccountRefusal.SUSPENDED
     return account_id if state is AccountState.OPEN else AccountRefusal.CLOSED

@@ -27,6 +27,8 @@ from billing.calls.explanation import Explanation
 from billing.charging import service as charging
 from billing.charging import store as charging_store
 from billing.charging.session import ChargeRefusal, Initiate, Line, Session, Terminated
+from billing.fraud import service as fraud
+from billing.fraud.rules.fraud import FraudRefusal
 from billing.ledger import store as ledger_store
 from billing.rating import Rate
 from runtime.clock import Clock
@@ -48,10 +50,11 @@ def open_call(conn: Connection, new: NewCall) -> str:
     return store.call_of_arrival(conn, new.switch, new.uniqueid, new.arrived_at) or new.call_id
 
 
-def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | ChargeRefusal:
+def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
     """Hold the price of the first grant and its talk time on the line, and connect the call, all or nothing.
 
-    The same session again is answered as before. A call that ended meanwhile is refused and nothing is held. Raises
+    Judged first by the limits against fraud, which may refuse it or shorten it (CHG-11). The same session again is
+    answered as before. A call that ended meanwhile is refused and nothing is held. Raises
     CallStateError for a second session on a call, ChangedReplayError for a session that was asked for otherwise.
     """
     try:
@@ -145,14 +148,18 @@ def explain(engine: Engine, call_id: str) -> Explanation:
         )
 
 
-def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | ChargeRefusal:
+def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
+    attempt = _attempt(now, wanted)
+    permit = fraud.judge(conn, now, attempt)
+    if isinstance(permit, FraudRefusal):
+        return permit
     opened = Initiate(
         wanted.session_id,
         wanted.account_id,
         SERVICE,
         wanted.rate,
         wanted.wanted_ms,
-        wanted.session_cap_ms,
+        permit.cap_ms,
         wanted.minimum_ms,
         wanted.valid_for,
     )
@@ -164,7 +171,21 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
         if not store.connect(conn, wanted):
             _raise_not_connected(conn, wanted.call_id)
         store.add_events(conn, wanted.call_id, wanted.events)
-    return Authorised(answer.grant, wanted.session_cap_ms, answer.is_replay, answer.revision, answer.is_shared)
+        fraud.keep(conn, now, attempt, permit)
+    return Authorised(answer.grant, permit.cap_ms, answer.is_replay, answer.revision, answer.is_shared)
+
+
+def _attempt(now: datetime, wanted: Authorise) -> fraud.Attempt:
+    return fraud.Attempt(
+        wanted.call_id,
+        wanted.session_id,
+        wanted.account_id,
+        wanted.destination,
+        wanted.rate,
+        wanted.session_cap_ms,
+        wanted.minimum_ms,
+        charging.context_of(now),
+    )
 
 
 def _raise_not_connected(conn: Connection, call_id: str) -> None:

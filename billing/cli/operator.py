@@ -1,13 +1,15 @@
 """`tollgate operator`, `profile` and `number`: who sells what under which toll number."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runtime.command import (
     AsJson,
+    CommandError,
     DryRun,
+    ExitCode,
     command_group,
     open_engine,
     open_settings,
@@ -15,6 +17,9 @@ from runtime.command import (
     print_done,
     print_table,
 )
+
+if TYPE_CHECKING:
+    from billing.operators.operator import Reach
 
 OperatorCode = Annotated[str, typer.Argument(metavar="OPERATOR", help="Code of the operator.")]
 MOST_SECONDS_OF_A_MONTH = 31 * 86_400
@@ -84,6 +89,10 @@ def create_profile(
     month_cap_s: Annotated[
         int, typer.Option(min=1, max=MOST_SECONDS_OF_A_MONTH, help="Most a line may talk in a month.")
     ] = 5580,
+    reach: Annotated[
+        str,
+        typer.Option(help="How far it calls: home (the operator's country), abroad, everywhere (risky places too)."),
+    ] = "home",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +101,15 @@ def create_profile(
     from billing.operators.operator import ProfileTerms
 
     terms = ProfileTerms(
-        language, preamble, minimum_age, age_check, evidence_days, issue_pin, session_cap_s, month_cap_s
+        language,
+        preamble,
+        minimum_age,
+        age_check,
+        evidence_days,
+        issue_pin,
+        session_cap_s,
+        month_cap_s,
+        reach_of(reach),
     )
     engine = open_engine(open_settings(), dry_run=dry_run)
     made = service.create_profile(engine, operator_code=operator, name=name, tariff_name=tariff, terms=terms)
@@ -157,6 +174,16 @@ def list_numbers(as_json: AsJson = False) -> None:
         return
     rows = [(number.dnis, number.operator_code, number.profile_name) for number in found]
     print_table("toll numbers", ("number", "operator", "profile"), rows)
+
+
+def reach_of(text: str) -> "Reach":
+    """The reach of this name."""
+    from billing.operators.operator import Reach
+
+    try:
+        return Reach(text)
+    except ValueError:
+        raise CommandError(f"reach: one of {', '.join(Reach)}", ExitCode.USAGE) from None
 
 
 def _without_id(document: dict[str, object]) -> dict[str, object]:

@@ -49,6 +49,7 @@ _FUNDS = sa.select(
     account.c.held_micros,
     account.c.limit_micros,
     account.c.revision,
+    account.c.state == sa.literal("suspended"),
 ).with_for_update(key_share=True)
 _FUNDS_BY_ID = Prepared(_FUNDS.where(account.c.id == sa.bindparam("account_id")))
 _FUNDS_BY_NUMBER = Prepared(_FUNDS.where(account.c.number == sa.bindparam("number")))

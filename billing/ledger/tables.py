@@ -35,6 +35,13 @@ transfer = sa.Table(
     sa.Column("chain_hash", sa.LargeBinary(32), nullable=False),
     sa.UniqueConstraint("chain_id", "chain_number"),
 )
+sa.Index(
+    "ix_transfer_chain_id_credit_at",
+    transfer.c.chain_id,
+    transfer.c.at,
+    sqlite_where=transfer.c.kind == "credit",
+    postgresql_where=transfer.c.kind == "credit",
+)
 
 posting = sa.Table(
     "posting",

@@ -57,6 +57,7 @@ class CreditRefusal(enum.StrEnum):
 
     UNKNOWN_ACCOUNT = "account-unknown"
     ACCOUNT_CLOSED = "account-closed"
+    ACCOUNT_SUSPENDED = "account-suspended"
     NOT_POSITIVE = "amount-not-positive"
     TOO_LARGE = "amount-too-large"
 
@@ -127,6 +128,7 @@ class Funds:
     limit_micros: int
     revision: int = 0
     """Counted up when a session starts or ends or money comes."""
+    is_suspended: bool = False
 
     @property
     def available_micros(self) -> int:
@@ -221,7 +223,7 @@ def credit_refusal(funds: Funds | None, amount_micros: int) -> CreditRefusal | N
     if funds is None:
         return CreditRefusal.UNKNOWN_ACCOUNT
     if not funds.is_open:
-        return CreditRefusal.ACCOUNT_CLOSED
+        return CreditRefusal.ACCOUNT_SUSPENDED if funds.is_suspended else CreditRefusal.ACCOUNT_CLOSED
     if amount_micros > LARGEST_TRANSFER_MICROS or funds.balance_micros + amount_micros > LARGEST_BALANCE_MICROS:
         return CreditRefusal.TOO_LARGE
     return None

@@ -16,6 +16,14 @@ class ServiceRefusal(StrEnum):
     UNKNOWN_NUMBER = "service-unknown"
 
 
+class Reach(StrEnum):
+    """How far an account may call: risky destinations are those listed by staff, wherever they are (CHG-11)."""
+
+    HOME = "home"
+    ABROAD = "abroad"
+    EVERYWHERE = "everywhere"
+
+
 class BadFieldError(ValueError):
     """A field cannot be what was given; the message names it and says what it takes."""
 
@@ -43,6 +51,7 @@ class ProfileTerms:
     issue_pin: bool = False
     session_cap_s: int = 1860
     month_cap_s: int = 5580
+    reach: Reach = Reach.HOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,7 @@ class ServiceProfile:
     issue_pin: bool
     session_cap_s: int
     month_cap_s: int
+    reach: Reach = Reach.HOME
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Operators, service profiles and toll numbers in the database."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from billing.operators.operator import AccessNumber, Operator, ProfileTerms, ServiceProfile, normal_dnis
+from billing.operators.operator import AccessNumber, Operator, ProfileTerms, Reach, ServiceProfile, normal_dnis
 from billing.operators.tables import access_number, operator, service_profile
 from billing.tariffs.tables import tariff
 from runtime.prepared import Prepared
@@ -29,6 +30,7 @@ _PROFILE: sa.Select[Any] = (
         service_profile.c.issue_pin,
         service_profile.c.session_cap_s,
         service_profile.c.month_cap_s,
+        service_profile.c.reach,
     )
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)
@@ -60,13 +62,17 @@ def profile_for(conn: Connection, dnis: str) -> ServiceProfile | None:
     if number is None:
         return None
     row = _PROFILE_FOR.first(conn, number=number)
-    return None if row is None else ServiceProfile(*row)
+    return None if row is None else _profile(row)
 
 
 def profile_named(conn: Connection, operator_code: str, name: str) -> ServiceProfile | None:
     """A profile by its operator and name."""
     row = conn.execute(_PROFILE_NAMED, {"operator_code": operator_code, "profile_name": name}).first()
-    return None if row is None else ServiceProfile(*row)
+    return None if row is None else _profile(row)
+
+
+def _profile(row: Sequence[Any]) -> ServiceProfile:
+    return dataclasses.replace(ServiceProfile(*row), reach=Reach(row[-1]))
 
 
 def operator_named(conn: Connection, code: str) -> Operator | None:
@@ -99,7 +105,7 @@ def operators(conn: Connection) -> list[Operator]:
 
 def profiles(conn: Connection) -> list[ServiceProfile]:
     """Every service profile, by operator and name."""
-    return [ServiceProfile(*row) for row in conn.execute(_PROFILE.order_by(operator.c.code, service_profile.c.name))]
+    return [_profile(row) for row in conn.execute(_PROFILE.order_by(operator.c.code, service_profile.c.name))]
 
 
 def numbers(conn: Connection) -> list[AccessNumber]:

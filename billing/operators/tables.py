@@ -29,6 +29,7 @@ service_profile = sa.Table(
     sa.Column("issue_pin", sa.Boolean, nullable=False),
     sa.Column("session_cap_s", sa.Integer, nullable=False, server_default="1860"),
     sa.Column("month_cap_s", sa.Integer, nullable=False, server_default="5580"),
+    sa.Column("reach", sa.String(10), nullable=False, server_default="home"),
     sa.UniqueConstraint("operator_id", "name"),
 )
 

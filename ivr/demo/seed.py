@@ -18,7 +18,7 @@ from billing.accounts import service as account_service
 from billing.accounts.account import Account
 from billing.ledger import service as ledger_service
 from billing.operators import service as operator_service
-from billing.operators.operator import ProfileTerms
+from billing.operators.operator import ProfileTerms, Reach
 from billing.tariffs import service as tariff_service
 from billing.tariffs.service import TariffImport
 from dialplan.routes import service as route_service
@@ -61,8 +61,8 @@ def seed(ground: Ground) -> None:
     wanted = TariffImport(operator.id, TARIFF, "USD", None, "sample.csv")
     tariff_service.import_tariff(engine, clock, wanted, rates)
     for number, name, terms in (
-        (CHECKED_NUMBER, "of-age", ProfileTerms(age_check=True)),
-        (PIN_NUMBER, "calling", ProfileTerms(preamble_prompt="welcome")),
+        (CHECKED_NUMBER, "of-age", ProfileTerms(age_check=True, reach=Reach.ABROAD)),
+        (PIN_NUMBER, "calling", ProfileTerms(preamble_prompt="welcome", reach=Reach.ABROAD)),
     ):
         operator_service.create_profile(engine, operator_code=OPERATOR, name=name, tariff_name=TARIFF, terms=terms)
         operator_service.create_number(engine, dnis=number, operator_code=OPERATOR, profile_name=name)

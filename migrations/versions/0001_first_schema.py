@@ -9,7 +9,17 @@ from alembic import op
 
 from migrations import append_only
 
-APPEND_ONLY = ("transfer", "posting", "cdr", "call_event", "charging_request", "ledger_account", "ledger_seal")
+APPEND_ONLY = (
+    "transfer",
+    "posting",
+    "cdr",
+    "call_event",
+    "charging_request",
+    "ledger_account",
+    "ledger_seal",
+    "suspension",
+    "fraud_refusal",
+)
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 revision = "0001"
@@ -20,6 +30,34 @@ depends_on = None
 
 def upgrade() -> None:
     """Make every table, and guard those that are history."""
+    _first_tables()
+    _more_tables()
+    append_only.protect(*APPEND_ONLY)
+
+
+def _first_tables() -> None:
+    op.create_table(
+        "destination_risk",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("prefix", sa.String(length=16), nullable=False),
+        sa.Column("is_risky", sa.Boolean(), nullable=False),
+        sa.Column("calls_per_hour", sa.Integer(), nullable=True),
+        sa.Column("set_at", sa.BigInteger(), nullable=False),
+        sa.Column("set_by", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.String(length=400), server_default="", nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.Column("removed_by", sa.String(length=80), nullable=True),
+        sa.Column("remove_note", sa.String(length=400), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_destination_risk")),
+    )
+    op.create_index(
+        "ix_destination_risk_prefix_current",
+        "destination_risk",
+        ["prefix"],
+        unique=True,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    )
     op.create_table(
         "identity_record",
         sa.Column("id", ROW_ID, nullable=False),
@@ -233,6 +271,28 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_bundle_account_id"), "bundle", ["account_id"], unique=False)
     op.create_table(
+        "destination_attempt",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("prefix", sa.String(length=16), nullable=False),
+        sa.Column("account_id", ROW_ID, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_destination_attempt_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_destination_attempt")),
+    )
+    op.create_index("ix_destination_attempt_prefix_at", "destination_attempt", ["prefix", "at"], unique=False)
+    op.create_table(
+        "fraud_refusal",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("account_id", ROW_ID, nullable=False),
+        sa.Column("call_id", sa.String(length=32), nullable=False),
+        sa.Column("refusal", sa.String(length=40), nullable=False),
+        sa.Column("destination", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_fraud_refusal_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fraud_refusal")),
+    )
+    op.create_index("ix_fraud_refusal_account_id_at", "fraud_refusal", ["account_id", "at"], unique=False)
+    op.create_table(
         "ledger_account",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
@@ -283,11 +343,25 @@ def upgrade() -> None:
         sa.Column("issue_pin", sa.Boolean(), nullable=False),
         sa.Column("session_cap_s", sa.Integer(), server_default="1860", nullable=False),
         sa.Column("month_cap_s", sa.Integer(), server_default="5580", nullable=False),
+        sa.Column("reach", sa.String(length=10), server_default="home", nullable=False),
         sa.ForeignKeyConstraint(["operator_id"], ["operator.id"], name=op.f("fk_service_profile_operator_id")),
         sa.ForeignKeyConstraint(["tariff_id"], ["tariff.id"], name=op.f("fk_service_profile_tariff_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_service_profile")),
         sa.UniqueConstraint("operator_id", "name", name=op.f("uq_service_profile_operator_id_name")),
     )
+    op.create_table(
+        "suspension",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("account_id", ROW_ID, nullable=False),
+        sa.Column("action", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.String(length=400), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_suspension_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suspension")),
+    )
+    op.create_index(op.f("ix_suspension_account_id"), "suspension", ["account_id"], unique=False)
     op.create_table(
         "tariff_version",
         sa.Column("id", ROW_ID, nullable=False),
@@ -320,6 +394,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["bundle_id"], ["bundle.id"], name=op.f("fk_bundle_use_bundle_id")),
         sa.PrimaryKeyConstraint("session_id", "bundle_id", name=op.f("pk_bundle_use")),
     )
+
+
+def _more_tables() -> None:
     op.create_table(
         "charging_session",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -354,12 +431,40 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
     )
     op.create_index(
+        "ix_charging_session_account_started", "charging_session", ["account_id", "started_at"], unique=False
+    )
+    op.create_index(
         "ix_charging_session_valid_open",
         "charging_session",
         ["valid_until_at"],
         unique=False,
         sqlite_where=sa.text("state = 'open'"),
         postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_table(
+        "fraud_limit",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("service_profile_id", ROW_ID, nullable=True),
+        sa.Column("account_id", ROW_ID, nullable=True),
+        sa.Column("calls_per_hour", sa.Integer(), nullable=True),
+        sa.Column("concurrent_calls", sa.Integer(), nullable=True),
+        sa.Column("spend_per_call_micros", sa.BigInteger(), nullable=True),
+        sa.Column("spend_per_hour_micros", sa.BigInteger(), nullable=True),
+        sa.Column("spend_per_day_micros", sa.BigInteger(), nullable=True),
+        sa.Column("cooldown_s", sa.Integer(), nullable=True),
+        sa.Column("suspend_after", sa.Integer(), nullable=True),
+        sa.Column("reach", sa.String(length=10), nullable=True),
+        sa.Column("set_at", sa.BigInteger(), nullable=False),
+        sa.Column("set_by", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.String(length=400), server_default="", nullable=False),
+        sa.CheckConstraint("(service_profile_id IS NULL) <> (account_id IS NULL)", name=op.f("ck_fraud_limit_of_one")),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_fraud_limit_account_id")),
+        sa.ForeignKeyConstraint(
+            ["service_profile_id"], ["service_profile.id"], name=op.f("fk_fraud_limit_service_profile_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fraud_limit")),
+        sa.UniqueConstraint("account_id", name=op.f("uq_fraud_limit_account_id")),
+        sa.UniqueConstraint("service_profile_id", name=op.f("uq_fraud_limit_service_profile_id")),
     )
     op.create_table(
         "rate",
@@ -399,6 +504,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer")),
         sa.UniqueConstraint("chain_id", "chain_number", name=op.f("uq_transfer_chain_id_chain_number")),
         sa.UniqueConstraint("key", name=op.f("uq_transfer_key")),
+    )
+    op.create_index(
+        "ix_transfer_chain_id_credit_at",
+        "transfer",
+        ["chain_id", "at"],
+        unique=False,
+        sqlite_where=sa.text("kind = 'credit'"),
+        postgresql_where=sa.text("kind = 'credit'"),
     )
     op.create_table(
         "call",
@@ -463,6 +576,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_posting_ledger_account_id", "posting", ["ledger_account_id", "transfer_id"], unique=False)
     op.create_table(
+        "spend_ceiling",
+        sa.Column("session_id", sa.String(length=32), nullable=False),
+        sa.Column("ceiling_micros", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["charging_session.id"], name=op.f("fk_spend_ceiling_session_id")),
+        sa.PrimaryKeyConstraint("session_id", name=op.f("pk_spend_ceiling")),
+    )
+    op.create_table(
         "call_event",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("call_id", sa.String(length=32), nullable=False),
@@ -510,7 +630,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cdr_account_id"), "cdr", ["account_id"], unique=False)
     op.create_index(op.f("ix_cdr_ani"), "cdr", ["ani"], unique=False)
-    append_only.protect(*APPEND_ONLY)
 
 
 def downgrade() -> None:
@@ -518,19 +637,24 @@ def downgrade() -> None:
     append_only.release(*APPEND_ONLY)
     op.drop_table("cdr")
     op.drop_table("call_event")
+    op.drop_table("spend_ceiling")
     op.drop_table("posting")
     op.drop_table("charging_request")
     op.drop_table("call")
     op.drop_table("transfer")
     op.drop_table("rate")
+    op.drop_table("fraud_limit")
     op.drop_table("charging_session")
     op.drop_table("bundle_use")
     op.drop_table("access_number")
     op.drop_table("tariff_version")
+    op.drop_table("suspension")
     op.drop_table("service_profile")
     op.drop_table("pin")
     op.drop_table("month_use")
     op.drop_table("ledger_account")
+    op.drop_table("fraud_refusal")
+    op.drop_table("destination_attempt")
     op.drop_table("bundle")
     op.drop_table("account_line")
     op.drop_table("tariff")
@@ -545,3 +669,4 @@ def downgrade() -> None:
     op.drop_table("line_usage")
     op.drop_table("ledger_seal")
     op.drop_table("identity_record")
+    op.drop_table("destination_risk")

@@ -15,6 +15,7 @@ from billing.accounts.tables import account
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, Authorised, CallEvent, Cdr, NewCall, Settle
 from billing.charging.session import ChargeRefusal
+from billing.fraud.rules.fraud import FraudRefusal
 from billing.ledger import service as ledger_service
 from billing.ledger.transfer import Credited
 from billing.operators.tables import operator, service_profile
@@ -61,6 +62,7 @@ class Books:
                     age_check=False,
                     issue_pin=False,
                     month_cap_s=month_cap_s,
+                    reach="abroad",
                 )
                 .returning(service_profile.c.id)
             ).scalar_one()
@@ -171,7 +173,7 @@ class Books:
         }
         return Authorise(**values)  # type: ignore[arg-type]  # the names are checked when it is made
 
-    def authorise(self, wanted: Authorise) -> Authorised | ChargeRefusal:
+    def authorise(self, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
         """Ask for it."""
         return call_service.authorise(self.engine, self.clock, wanted)
 

@@ -8,7 +8,7 @@ from billing.accounts.account import Account
 from billing.accounts.tables import account
 from billing.operators import service as operator_service
 from billing.operators import store as operator_store
-from billing.operators.operator import ProfileTerms, ServiceProfile
+from billing.operators.operator import ProfileTerms, Reach, ServiceProfile
 from billing.tariffs.tables import tariff
 from runtime.clock import Clock
 from runtime.database import transaction
@@ -28,7 +28,7 @@ def sell(engine: Engine) -> ServiceProfile:
     operator_service.create_operator(engine, code="acme", name="Acme", currency="USD", home_country="US")
     add_tariff(engine, "acme", "std", "USD")
     profile = operator_service.create_profile(
-        engine, operator_code="acme", name="talk", tariff_name="std", terms=ProfileTerms()
+        engine, operator_code="acme", name="talk", tariff_name="std", terms=ProfileTerms(reach=Reach.ABROAD)
     )
     operator_service.create_number(engine, dnis="+19005550100", operator_code="acme", profile_name="talk")
     return profile

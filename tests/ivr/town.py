@@ -14,7 +14,7 @@ from billing.accounts import service as account_service
 from billing.accounts.account import Account
 from billing.ledger import service as ledger_service
 from billing.operators import service as operator_service
-from billing.operators.operator import ProfileTerms
+from billing.operators.operator import ProfileTerms, Reach
 from billing.rating import Rate
 from billing.tariffs import service as tariff_service
 from billing.tariffs.service import TariffImport
@@ -93,9 +93,9 @@ def build_town(engine: Engine, clock: Clock, pepper: Pepper, folder: Path) -> To
     wanted = TariffImport(operator.id, "retail", "USD", None, "test")
     tariff_service.import_tariff(engine, clock, wanted, rates)
     for dnis, name, terms in (
-        (CALLING, "calling", ProfileTerms()),
-        (CHECKED, "checked", ProfileTerms(age_check=True)),
-        (ISSUING, "issuing", ProfileTerms(issue_pin=True)),
+        (CALLING, "calling", ProfileTerms(reach=Reach.ABROAD)),
+        (CHECKED, "checked", ProfileTerms(age_check=True, reach=Reach.ABROAD)),
+        (ISSUING, "issuing", ProfileTerms(issue_pin=True, reach=Reach.ABROAD)),
     ):
         operator_service.create_profile(engine, operator_code="town", name=name, tariff_name="retail", terms=terms)
         operator_service.create_number(engine, dnis=dnis, operator_code="town", profile_name=name)

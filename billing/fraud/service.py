@@ -1,0 +1,279 @@
+"""Fraud limits: judge a call inside the transaction that authorises it, and what staff do about accounts (CHG-11).
+
+The judgement locks the account before it counts, and a listed prefix before it counts that, so that calls placed side
+by side are judged one after the other: none slips past. A spending limit cuts the call to the time it buys, and of
+calls that are up it counts all they may come to: what is spent never passes the limit.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy.engine import Connection, Engine
+
+from ani import numbers
+from billing.accounts import store as account_store
+from billing.accounts.account import Account, AccountState
+from billing.fraud import store
+from billing.fraud.rules import fraud
+from billing.fraud.rules.fraud import (
+    HOUR,
+    Activity,
+    BadLimitError,
+    Destination,
+    FraudRefusal,
+    Limits,
+    SuspensionAction,
+    SuspensionReason,
+)
+from billing.fraud.store import Refused, RiskyDestination, Standing, Suspension
+from billing.operators import store as operator_store
+from billing.operators.operator import Reach
+from billing.rating import Context, Rate, hold_micros
+from runtime.clock import Clock
+from runtime.database import reading, transaction
+from runtime.faults import NotFoundError, StaffError
+
+THE_GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call that asks to be authorised."""
+
+    call_id: str
+    session_id: str
+    account_id: int
+    destination: str
+    rate: Rate
+    cap_ms: int
+    minimum_ms: int
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A call may be made, for `cap_ms` at most; the rest is to be kept once it is authorised."""
+
+    cap_ms: int
+    ceiling_micros: int | None = None
+    counted_prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of an account's limits and of what it did."""
+
+    account: Account
+    limits: Limits
+    activity: Activity
+    suspensions: tuple[Suspension, ...]
+    refusals: tuple[Refused, ...]
+
+
+def judge(conn: Connection, now: datetime, attempt: Attempt) -> Permit | FraudRefusal:
+    """Whether this call may be made, within the caller's transaction; the account stays locked until its end.
+
+    A refusal is kept, and may suspend the account. A session that was authorised before is not judged again. Whether
+    the account exists and can pay is for charging to say.
+    """
+    standing = store.lock_standing(
+        conn,
+        account_id=attempt.account_id,
+        call_id=attempt.call_id,
+        session_id=attempt.session_id,
+        destination=attempt.destination,
+    )
+    if standing is None:
+        return Permit(attempt.cap_ms)
+    if standing.session_cap_ms is not None:
+        return Permit(standing.session_cap_ms if standing.was_cut else attempt.cap_ms)
+    answer = _judge(conn, now, attempt, standing)
+    if isinstance(answer, FraudRefusal):
+        store.add_refusal(conn, attempt.account_id, attempt.call_id, answer, attempt.destination, now)
+        _suspend_if_too_often(conn, now, attempt.account_id, standing)
+    return answer
+
+
+def keep(conn: Connection, now: datetime, attempt: Attempt, permit: Permit) -> None:
+    """Note what an authorised call counts for, in the same transaction."""
+    if permit.ceiling_micros is not None:
+        store.add_ceiling(conn, attempt.session_id, permit.ceiling_micros)
+    if permit.counted_prefix is not None:
+        store.add_attempt(conn, permit.counted_prefix, attempt.account_id, now)
+
+
+def suspend(engine: Engine, clock: Clock, number: str, reason: SuspensionReason, *, by: str, note: str) -> Account:
+    """Let an account make no call until it is lifted; calls that are up get nothing beyond what they were granted.
+
+    Raises NotFoundError for an unknown account, StaffError for one that is suspended or closed.
+    """
+    with transaction(engine) as conn:
+        found = _locked(conn, number)
+        if found.state is not AccountState.OPEN:
+            raise StaffError(f"account {number} is {found.state} already")
+        _suspend(conn, clock.now(), found.id, reason, by, note)
+    return replace(found, state=AccountState.SUSPENDED)
+
+
+def lift(engine: Engine, clock: Clock, number: str, *, by: str, note: str) -> Account:
+    """End a suspension, with a note why; raises NotFoundError, StaffError when there is none or no note."""
+    if not note.strip():
+        raise StaffError("say why it is lifted")
+    with transaction(engine) as conn:
+        found = _locked(conn, number)
+        if found.state is not AccountState.SUSPENDED:
+            raise StaffError(f"account {number} is not suspended: it is {found.state}")
+        last = store.suspensions(conn, found.id, 1)
+        reason = SuspensionReason(last[0].reason) if last else SuspensionReason.REQUESTED
+        store.set_state(conn, found.id, AccountState.OPEN)
+        store.add_suspension(conn, found.id, SuspensionAction.LIFTED, reason, clock.now(), made_by=by, note=note)
+    return replace(found, state=AccountState.OPEN)
+
+
+def describe(engine: Engine, clock: Clock, number: str) -> Profile:
+    """An account's own limits, what it did lately, its suspensions and refusals; raises NotFoundError."""
+    now = clock.now()
+    with reading(engine) as conn:
+        found = account_store.account_by_number(conn, number)
+        if found is None:
+            raise NotFoundError(f"no account {number}")
+        every = Limits(calls_per_hour=0, concurrent_calls=0, spend_per_hour_micros=0, spend_per_day_micros=1)
+        return Profile(
+            found,
+            store.limits_of(conn, account_id=found.id),
+            store.activity(conn, found.id, every, None, now),
+            tuple(store.suspensions(conn, found.id)),
+            tuple(store.refusals(conn, found.id)),
+        )
+
+
+def set_account_limits(engine: Engine, clock: Clock, number: str, limits: Limits, *, by: str, note: str) -> None:
+    """Bind an account by these limits alone, besides those of its service; raises NotFoundError, StaffError."""
+    _check(limits)
+    with transaction(engine) as conn:
+        found = _locked(conn, number)
+        store.put_limits(conn, limits, clock.now(), set_by=by, note=note, account_id=found.id)
+
+
+def set_profile_limits(
+    engine: Engine, clock: Clock, operator_code: str, profile: str, limits: Limits, *, by: str, note: str
+) -> None:
+    """Bind every account that calls by a service by these limits; raises NotFoundError, StaffError."""
+    _check(limits)
+    with transaction(engine) as conn:
+        profile_id = _profile_id(conn, operator_code, profile)
+        store.put_limits(conn, limits, clock.now(), set_by=by, note=note, profile_id=profile_id)
+
+
+def account_limits(engine: Engine, number: str) -> Limits:
+    """What is set for an account; raises NotFoundError."""
+    with reading(engine) as conn:
+        found = account_store.account_by_number(conn, number)
+        if found is None:
+            raise NotFoundError(f"no account {number}")
+        return store.limits_of(conn, account_id=found.id)
+
+
+def profile_limits(engine: Engine, operator_code: str, profile: str) -> Limits:
+    """What is set for a service; raises NotFoundError."""
+    with reading(engine) as conn:
+        return store.limits_of(conn, profile_id=_profile_id(conn, operator_code, profile))
+
+
+def list_destination(
+    engine: Engine, clock: Clock, prefix: str, *, is_risky: bool, calls_per_hour: int | None, by: str, note: str
+) -> None:
+    """List a prefix as risky, or bound how often all accounts together may call it in an hour, or both."""
+    digits = prefix.lstrip("+")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= store.LONGEST_PREFIX):
+        raise StaffError("prefix: 1 to 15 digits of an international number")
+    if calls_per_hour is not None and not 0 <= calls_per_hour <= fraud.LARGEST_COUNT:
+        raise StaffError(f"calls per hour: 0 to {fraud.LARGEST_COUNT}")
+    with transaction(engine) as conn:
+        now = clock.now()
+        store.put_destination(conn, RiskyDestination(digits, is_risky, calls_per_hour, now, by, note))
+        store.forget_attempts(conn, now - HOUR)
+
+
+def unlist_destination(engine: Engine, clock: Clock, prefix: str, *, by: str, note: str) -> None:
+    """Take a prefix off the list; raises NotFoundError when it is not on it."""
+    with transaction(engine) as conn:
+        if not store.remove_destination(conn, prefix.lstrip("+"), clock.now(), by=by, note=note):
+            raise NotFoundError(f"prefix {prefix} is not listed")
+
+
+def destinations(engine: Engine) -> list[RiskyDestination]:
+    """Every listed prefix."""
+    with reading(engine) as conn:
+        return store.destinations(conn)
+
+
+def _judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing) -> Permit | FraudRefusal:
+    if standing.state == AccountState.SUSPENDED:
+        return FraudRefusal.SUSPENDED
+    limits = standing.limits
+    reach = limits.reach or Reach.HOME
+    country = None if reach is Reach.EVERYWHERE else _country(attempt.destination, standing.home_country)
+    counted = standing.risk_prefix if standing.prefix_calls_per_hour is not None else None
+    destination = Destination(
+        country, standing.home_country, standing.risk_prefix, standing.is_risky, standing.prefix_calls_per_hour
+    )
+    refusal = fraud.place_refusal(reach, destination)
+    if refusal is not None:
+        return refusal
+    activity = store.activity(conn, attempt.account_id, limits, counted, now)
+    refusal = fraud.activity_refusal(limits, destination, activity, now)
+    if refusal is not None:
+        return refusal
+    bound = fraud.spend_left(limits, activity)
+    if bound is None:
+        return Permit(attempt.cap_ms, None, counted)
+    left_micros, limit = bound
+    cap_ms = fraud.longest_within(attempt.rate, left_micros, attempt.cap_ms, attempt.context)
+    if cap_ms < attempt.cap_ms and cap_ms < max(1, attempt.minimum_ms):
+        return limit
+    return Permit(cap_ms, hold_micros(attempt.rate, cap_ms, attempt.context), counted)
+
+
+def _suspend_if_too_often(conn: Connection, now: datetime, account_id: int, standing: Standing) -> None:
+    most = standing.limits.suspend_after
+    if most is None or standing.state != AccountState.OPEN:
+        return
+    refused = store.refusals_since(conn, account_id, now - HOUR)
+    if refused >= most:
+        note = f"{refused} calls were refused by limits within an hour"
+        _suspend(conn, now, account_id, SuspensionReason.LIMITS_PASSED, THE_GATEWAY, note)
+
+
+def _suspend(conn: Connection, now: datetime, account_id: int, reason: SuspensionReason, by: str, note: str) -> None:
+    store.set_state(conn, account_id, AccountState.SUSPENDED)
+    store.add_suspension(conn, account_id, SuspensionAction.SUSPENDED, reason, now, made_by=by, note=note)
+
+
+def _locked(conn: Connection, number: str) -> Account:
+    found = account_store.account_by_number(conn, number, lock=True)
+    if found is None:
+        raise NotFoundError(f"no account {number}")
+    return found
+
+
+def _profile_id(conn: Connection, operator_code: str, name: str) -> int:
+    found = operator_store.profile_named(conn, operator_code, name)
+    if found is None:
+        raise NotFoundError(f"operator {operator_code} has no profile {name}")
+    return found.id
+
+
+def _check(limits: Limits) -> None:
+    try:
+        fraud.check_limits(limits)
+    except BadLimitError as error:
+        raise StaffError(str(error)) from error
+
+
+@lru_cache(maxsize=8192)
+def _country(destination: str, home_country: str) -> str | None:
+    """The country of an international number; none when it has none."""
+    found = numbers.parse_destination(destination, home_country)
+    return None if found is None else found.country
