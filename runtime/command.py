@@ -258,7 +258,3 @@ def _fail(message: str, code: ExitCode) -> int:
     shown = "\n".join(_cell(line) for line in message.split("\n"))
     console.print(f"tollgate: {shown}", style="red", markup=False, highlight=False, soft_wrap=True)
     return code
-
-
-if __name__ == "__main__":
-    main()
