@@ -15,11 +15,12 @@ help:  ## this list
 install:  ## everything that is missing here: Python packages, Asterisk, voices
 	@docker/install.sh run
 
-check: install  ## style, types, import rules
+check: install  ## style, types, import rules, the rules of the house
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@$(PYTHON) -m pytest -q tests/house
 
 test:  ## all tests: units, both databases, and calls through a real Asterisk
 	@docker/install.sh test
