@@ -5,10 +5,12 @@ the answer; with TTTT = 0000 it waits for the other side. A caller's line in the
 long he thinks. Traces hold the first line of each message with SIPp's own time in microseconds, not the messages.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -131,6 +133,33 @@ class Crowd:
         return found
 
 
+class Ears:
+    """Sockets where the callers' speech arrives, unread: without them every packet would be answered by an ICMP error.
+
+    SIPp names these ports in its SDP (`-mp`, every fourth) but opens only the first; a telephone opens its own. What
+    the errors cost the switch would be taken for the cost of a call.
+    """
+
+    FIRST_PORT = 40_000
+    LAST_PORT = 50_000
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        for port in range(self.FIRST_PORT + 4, self.LAST_PORT, 4):
+            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            self._sockets.append(ear)
+            with contextlib.suppress(OSError):  # somebody else has this one: so much of the speech is not heard
+                ear.bind(("127.0.0.1", port))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for ear in self._sockets:
+            ear.close()
+
+
 _NUMBER = re.compile(r"INVITE sip:([0-9]+)@")
 
 
@@ -179,7 +208,17 @@ def callers(
     text += f'<nop><action><exec play_dtmf="#,{TONE_MS}"/></action></nop>\n'
     text += '<nop next="2" test="stays"/>\n<pause variable="stay_ms"/>\n' + sipp.CALLER_BYE + '<nop next="3"/>\n'
     text += '<label id="2"/>\n' + sipp.BYE_COMES.format(limit_ms=limit_ms) + '<label id="3"/>\n</scenario>\n'
-    bounds = ("-r", f"{rate:g}", "-m", str(len(calls)), "-l", str(at_once), "-inf", str(directory / "calls.csv"))
+    bounds: tuple[str, ...] = (
+        "-r",
+        f"{rate:g}",
+        "-m",
+        str(len(calls)),
+        "-l",
+        str(at_once),
+        "-inf",
+        str(directory / "calls.csv"),
+    )
+    bounds += ("-mp", str(Ears.FIRST_PORT))
     return Crowd(directory, text, f"127.0.0.1:{gateway_port}", "-s", number, *bounds)
 
 

@@ -68,6 +68,7 @@ def place(
     Fails when one is missing; with `failures_allowed` that one is left out, for a test that counts them.
     """
     with (
+        crowd.Ears(),
         crowd.callees(folder / "callees", lab.ports.callee_sip) as callees,
         crowd.callers(folder / "callers", lab.ports.gateway_sip, CALLING, calls, rate=rate) as callers,
     ):
