@@ -164,7 +164,7 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
         wanted.valid_for,
     )
     line = Line(wanted.ani, month_of(now), wanted.month_cap_ms) if wanted.ani else None
-    answer = charging.initiate(conn, now, opened, line)
+    answer = charging.initiate(conn, now, opened, line, permit.funds)
     if isinstance(answer, ChargeRefusal):
         return answer
     if not answer.is_replay:

@@ -42,13 +42,17 @@ _LINE_ATTEMPTS = 3
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def initiate(conn: Connection, now: datetime, opened: Initiate, line: Line | None = None) -> Granted | ChargeRefusal:
+def initiate(
+    conn: Connection, now: datetime, opened: Initiate, line: Line | None = None, funds: Funds | None = None
+) -> Granted | ChargeRefusal:
     """Open a session and hold the price of its first grant; with a `line`, hold its talk time too.
 
+    `funds` are the account's when the caller has locked it in this transaction already.
     The same session id again answers as before; raises ChangedReplayError when it asks for something else,
     UnknownSessionError for an unknown account, CurrencyMismatchError for a rate in another currency.
     """
-    funds = _locked_funds(conn, opened.account_id)
+    if funds is None:
+        funds = _locked_funds(conn, opened.account_id)
     before = store.find_session(conn, opened.session_id)
     if before is not None:
         return _replayed(conn, before, opened)

@@ -27,6 +27,7 @@ from billing.fraud.rules.fraud import (
     SuspensionReason,
 )
 from billing.fraud.store import Refused, RiskyDestination, Standing, Suspension
+from billing.ledger.transfer import Funds
 from billing.operators import store as operator_store
 from billing.operators.operator import Reach
 from billing.rating import Context, Rate, hold_micros
@@ -53,11 +54,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A call may be made, for `cap_ms` at most; the rest is to be kept once it is authorised."""
+    """A call may be made, for `cap_ms` at most; `funds` are the locked account's; the rest is for `keep`."""
 
     cap_ms: int
     ceiling_micros: int | None = None
     counted_prefix: str | None = None
+    funds: Funds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def judge(conn: Connection, now: datetime, attempt: Attempt) -> Permit | FraudRe
     if standing is None:
         return Permit(attempt.cap_ms)
     if standing.session_cap_ms is not None:
-        return Permit(standing.session_cap_ms if standing.was_cut else attempt.cap_ms)
+        cap_ms = standing.session_cap_ms if standing.was_cut else attempt.cap_ms
+        return Permit(cap_ms, funds=standing.funds)
     answer = _judge(conn, now, attempt, standing)
     if isinstance(answer, FraudRefusal):
         store.add_refusal(conn, attempt.account_id, attempt.call_id, answer, attempt.destination, now)
@@ -210,7 +213,7 @@ def destinations(engine: Engine) -> list[RiskyDestination]:
 
 
 def _judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing) -> Permit | FraudRefusal:
-    if standing.state == AccountState.SUSPENDED:
+    if standing.funds.is_suspended:
         return FraudRefusal.SUSPENDED
     limits = standing.limits
     reach = limits.reach or Reach.HOME
@@ -228,17 +231,17 @@ def _judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing
         return refusal
     bound = fraud.spend_left(limits, activity)
     if bound is None:
-        return Permit(attempt.cap_ms, None, counted)
+        return Permit(attempt.cap_ms, None, counted, standing.funds)
     left_micros, limit = bound
     cap_ms = fraud.longest_within(attempt.rate, left_micros, attempt.cap_ms, attempt.context)
     if cap_ms < attempt.cap_ms and cap_ms < max(1, attempt.minimum_ms):
         return limit
-    return Permit(cap_ms, hold_micros(attempt.rate, cap_ms, attempt.context), counted)
+    return Permit(cap_ms, hold_micros(attempt.rate, cap_ms, attempt.context), counted, standing.funds)
 
 
 def _suspend_if_too_often(conn: Connection, now: datetime, account_id: int, standing: Standing) -> None:
     most = standing.limits.suspend_after
-    if most is None or standing.state != AccountState.OPEN:
+    if most is None or not standing.funds.is_open:
         return
     refused = store.refusals_since(conn, account_id, now - HOUR)
     if refused >= most:

@@ -25,7 +25,9 @@ from billing.fraud.tables import (
     spend_ceiling,
     suspension,
 )
+from billing.ledger.store import FUNDS_COLUMNS
 from billing.ledger.tables import ledger_account, transfer
+from billing.ledger.transfer import Funds
 from billing.operators.operator import Reach
 from billing.operators.tables import operator, service_profile
 from runtime.database import Instant
@@ -37,9 +39,9 @@ _LIMITS = tuple(field.name for field in fields(Limits))
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An account as it is locked for a call: its state, its limits, and what is known of the place called."""
+    """An account as it is locked for a call: its funds, its limits, and what is known of the place called."""
 
-    state: str
+    funds: Funds
     home_country: str
     limits: Limits
     risk_prefix: str | None
@@ -83,11 +85,17 @@ class Refused:
 
 
 _of_profile, _of_account, _candidate = fraud_limit.alias(), fraud_limit.alias(), destination_risk.alias()
+_digits = sa.bindparam("digits", type_=sa.String)
 _longest_prefix = (
     sa.select(_candidate.c.prefix)
     .where(
         _candidate.c.removed_at.is_(None),
-        _candidate.c.prefix.in_([sa.bindparam(f"prefix_{length}") for length in range(1, LONGEST_PREFIX + 1)]),
+        _candidate.c.prefix.in_(
+            [
+                sa.func.substr(_digits, sa.literal_column("1"), sa.literal_column(str(length)))
+                for length in range(1, LONGEST_PREFIX + 1)
+            ]
+        ),
     )
     .order_by(sa.func.length(_candidate.c.prefix).desc())
     .limit(1)
@@ -103,7 +111,7 @@ _ceiling_of_session = (
 )
 _STANDING = Prepared(
     sa.select(
-        account.c.state,
+        *FUNDS_COLUMNS,
         operator.c.home_country,
         service_profile.c.reach,
         destination_risk.c.prefix,
@@ -129,7 +137,8 @@ _STANDING = Prepared(
     .where(account.c.id == sa.bindparam("account_id"))
     .with_for_update(key_share=True, of=account)
 )
-_LIMITS_FROM = 9
+_FUNDS = len(FUNDS_COLUMNS)
+_LIMITS_FROM = 8
 # Written out, not bound: the indexes of open sessions and of credits are found only so.
 _is_open = charging_session.c.state == sa.literal_column(f"'{SessionState.OPEN.value}'")
 _OPEN_CALLS = Prepared(
@@ -194,17 +203,27 @@ def lock_standing(
     conn: Connection, *, account_id: int, call_id: str, session_id: str, destination: str
 ) -> Standing | None:
     """All a judgement begins with, by one statement that locks the account; none for an unknown account or call."""
-    digits = destination.lstrip("+")
-    prefixes = {f"prefix_{length}": digits[:length] for length in range(1, LONGEST_PREFIX + 1)}
-    row = _STANDING.first(conn, account_id=account_id, call_id=call_id, session_id=session_id, **prefixes)
-    if row is None or row[8] is None:
+    row = _STANDING.first(
+        conn, account_id=account_id, call_id=call_id, session_id=session_id, digits=destination.lstrip("+")
+    )
+    if row is None:
         return None
-    width = len(_LIMITS)
-    of_profile = row[_LIMITS_FROM : _LIMITS_FROM + width]
-    of_account = row[_LIMITS_FROM + width :]
-    own = _limits((*of_profile[:-1], of_profile[-1] or row[2] or Reach.HOME.value))
+    funds, rest, width = Funds(*row[:_FUNDS]), row[_FUNDS:], len(_LIMITS)
+    home_country, reach, prefix, is_risky, calls_per_hour, cap_ms, ceiling_micros, known_call = rest[:_LIMITS_FROM]
+    if known_call is None:
+        return None
+    of_profile = rest[_LIMITS_FROM : _LIMITS_FROM + width]
+    of_account = rest[_LIMITS_FROM + width :]
+    own = _limits((*of_profile[:-1], of_profile[-1] or reach or Reach.HOME.value))
     return Standing(
-        row[0], row[1], _limits(of_account).over(own), row[3], bool(row[4]), row[5], row[6], row[7] is not None
+        funds,
+        home_country,
+        _limits(of_account).over(own),
+        prefix,
+        bool(is_risky),
+        calls_per_hour,
+        cap_ms,
+        ceiling_micros is not None,
     )
 
 

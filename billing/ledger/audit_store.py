@@ -78,32 +78,27 @@ _HOLDS = (
     .where(account.c.held_micros != _open_holds_micros)
 )
 
-_charge_posted_micros = (
-    sa.select(-posting.c.amount_micros)
-    .join_from(posting, transfer)
-    .join(ledger_account, ledger_account.c.id == posting.c.ledger_account_id)
-    .where(
-        transfer.c.key == sa.literal("charge:") + charging_session.c.id,
-        ledger_account.c.account_id == charging_session.c.account_id,
-    )
-    .correlate(charging_session)
-    .scalar_subquery()
-)
-_CHARGES = sa.select(
-    charging_session.c.id,
-    sa.func.coalesce(charging_session.c.charged_micros, 0),
-    sa.func.coalesce(_charge_posted_micros, 0),
-).where(sa.func.coalesce(charging_session.c.charged_micros, 0) != sa.func.coalesce(_charge_posted_micros, 0))
-
-_charge_of_call_micros = (
-    sa.select(sa.func.coalesce(sa.func.sum(-posting.c.amount_micros), 0))
+_his = (
+    sa.select(posting.c.transfer_id, ledger_account.c.account_id, posting.c.amount_micros)
     .join_from(posting, ledger_account)
-    .where(posting.c.transfer_id == cdr.c.transfer_id, ledger_account.c.account_id == cdr.c.account_id)
-    .correlate(cdr)
-    .scalar_subquery()
+    .where(ledger_account.c.account_id.is_not(None))
+    .subquery()
 )
-_CDRS = sa.select(cdr.c.call_id, cdr.c.charged_micros, _charge_of_call_micros).where(
-    cdr.c.charged_micros != _charge_of_call_micros
+"""What each transfer did to a customer's balance."""
+_charged_micros = sa.func.coalesce(charging_session.c.charged_micros, 0)
+_posted_for_session_micros = sa.func.coalesce(-_his.c.amount_micros, 0)
+_CHARGES = (
+    sa.select(charging_session.c.id, _charged_micros, _posted_for_session_micros)
+    .outerjoin_from(charging_session, transfer, transfer.c.key == sa.literal("charge:") + charging_session.c.id)
+    .outerjoin(_his, sa.and_(_his.c.transfer_id == transfer.c.id, _his.c.account_id == charging_session.c.account_id))
+    .where(_charged_micros != _posted_for_session_micros)
+)
+
+_posted_for_call_micros = sa.func.coalesce(-_his.c.amount_micros, 0)
+_CDRS = (
+    sa.select(cdr.c.call_id, cdr.c.charged_micros, _posted_for_call_micros)
+    .outerjoin_from(cdr, _his, sa.and_(_his.c.transfer_id == cdr.c.transfer_id, _his.c.account_id == cdr.c.account_id))
+    .where(cdr.c.charged_micros != _posted_for_call_micros)
 )
 
 _cdrs_of_transfer = (

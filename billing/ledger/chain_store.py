@@ -45,7 +45,7 @@ _LINKS = (
         > sa.tuple_(sa.bindparam("chain_id", type_=sa.BigInteger), sa.bindparam("number", type_=sa.BigInteger))
     )
     .order_by(transfer.c.chain_id, transfer.c.chain_number)
-    .limit(BATCH)
+    .limit(sa.literal_column(str(BATCH)))  # written out: PostgreSQL plans for it
     .subquery()
 )
 _LINKS_WITH_SIDES = Prepared(
@@ -67,6 +67,8 @@ _LINKS_WITH_SIDES = Prepared(
     .order_by(_LINKS.c.chain_id, _LINKS.c.chain_number, posting.c.position)
 )
 _WIDTH = len(_LINKS.c)
+_KINDS = {(int, str, str, int, int), (int, str, str, int, type(None))}
+_CUSTOMER = LedgerKind.CUSTOMER.value
 _HOW_MANY = Prepared(sa.select(sa.func.count()).select_from(transfer))
 
 
@@ -95,16 +97,16 @@ def broken_links(engine: Engine, watch: Watch) -> Iterator[Finding]:
             return
         if not rows:
             return
-        for link, group in groupby(rows, key=itemgetter(*range(_WIDTH))):
-            sides = list(group)
-            yield from _broken(at, link, sides)
+        for _, group in groupby(rows, key=itemgetter(0)):
+            yield from _broken(at, list(group))
             done += 1
         after = (rows[-1][1], rows[-1][2])
         watch("chain of transfers", done, total)
 
 
-def _broken(at: _Chain, link: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> Iterator[Finding]:
-    _, chain_id, number, stored_hash, key, kind, currency, at_micros, made_by, note = link
+def _broken(at: _Chain, rows: list[tuple[Any, ...]]) -> Iterator[Finding]:
+    """What is wrong with one transfer; its rows differ only in the postings."""
+    _, chain_id, number, stored_hash, key, kind, currency, at_micros, made_by, note = rows[0][:_WIDTH]
     if chain_id != at.chain_id:
         at.chain_id, at.number, at.hash, at.balance_micros = chain_id, 0, NO_LINK, 0
     if number != at.number + 1:
@@ -124,38 +126,31 @@ def _broken(at: _Chain, link: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> I
 
 def _unsound(at: _Chain, key: str, currency: str, sides: list[tuple[Any, ...]]) -> Iterator[Finding]:
     """What would be wrong with a transfer even if it were appended so."""
-    total = sum(side[3] for side in sides)
+    total, home = 0, None
+    for _, ledger_kind, _, amount_micros, after_micros, ledger_account_id, side_currency in sides:
+        total += amount_micros
+        if side_currency != currency:
+            yield Finding("a transfer has one currency", key, f"{side_currency}", currency)
+        if ledger_kind != _CUSTOMER:
+            continue
+        home = home or ledger_account_id
+        if ledger_account_id == at.chain_id:
+            at.balance_micros += amount_micros
+            if after_micros != at.balance_micros:
+                yield Finding("balance after a posting", key, f"{after_micros}", at.balance_micros)
+                at.balance_micros = after_micros or 0
     if total != 0 or len(sides) < 2:
         yield Finding("postings of a transfer add up to zero", key, total, 0)
-    if any(side[6] != currency for side in sides):
-        yield Finding("a transfer has one currency", key, "several", currency)
-    customers = [side[5] for side in sides if side[1] == LedgerKind.CUSTOMER.value]
-    home = customers[0] if customers else sides[0][5]
+    home = home or sides[0][5]
     if home != at.chain_id:
         yield Finding("a transfer is in the chain of its customer", key, f"{at.chain_id}", f"{home}")
-    for side in sides:
-        if side[5] == at.chain_id and side[1] == LedgerKind.CUSTOMER.value:
-            at.balance_micros += side[3]
-            if side[4] != at.balance_micros:
-                yield Finding("balance after a posting", key, side[4] if side[4] is not None else "", at.balance_micros)
-                at.balance_micros = side[4] or 0
 
 
 def _is_readable(texts: tuple[Any, ...], stored_hash: object, sides: list[tuple[Any, ...]]) -> bool:
     """Whether the values are of the kinds they were written with; SQLite keeps anything anywhere."""
-    return (
-        bool(sides)
-        and all(isinstance(text, str) for text in texts)
-        and isinstance(stored_hash, bytes)
-        and all(
-            isinstance(side[0], int)
-            and isinstance(side[1], str)
-            and isinstance(side[2], str)
-            and isinstance(side[3], int)
-            and isinstance(side[4], int | None)
-            for side in sides
-        )
-    )
+    if not sides or type(stored_hash) is not bytes or {*map(type, texts)} != {str}:
+        return False
+    return all((*map(type, side[:5]),) in _KINDS for side in sides)
 
 
 def broken_seals(engine: Engine, watch: Watch, sign: Sign | None) -> Iterator[Finding]:

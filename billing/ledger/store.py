@@ -40,7 +40,7 @@ class Posted:
     is_replay: bool
 
 
-_FUNDS = sa.select(
+FUNDS_COLUMNS = (
     account.c.id,
     account.c.operator_id,
     account.c.currency,
@@ -50,7 +50,8 @@ _FUNDS = sa.select(
     account.c.limit_micros,
     account.c.revision,
     account.c.state == sa.literal("suspended"),
-).with_for_update(key_share=True)
+)
+_FUNDS = sa.select(*FUNDS_COLUMNS).with_for_update(key_share=True)
 _FUNDS_BY_ID = Prepared(_FUNDS.where(account.c.id == sa.bindparam("account_id")))
 _FUNDS_BY_NUMBER = Prepared(_FUNDS.where(account.c.number == sa.bindparam("number")))
 _MOVE = Prepared(
