@@ -186,7 +186,9 @@ def as_sharer(session: Session, rate: Rate, context: Context, now: datetime, *, 
     if not by_time:
         pace_used = used
         pace_ms = max(1, ((session.reported_at or now) - session.started_at) // _MILLISECOND)
-    return Sharer(rate, context, used, session.granted_ms, session.held_micros, session.cap_ms, pace_used, pace_ms)
+    return Sharer(
+        rate, context, used, session.granted_ms, session.held_micros, session.cap_ms, pace_used, pace_ms, session.final
+    )
 
 
 def valid_until(session: Session, granted: int, now: datetime, used: int | None, *, by_time: bool) -> datetime:

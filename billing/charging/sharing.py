@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from billing.money import divide_up
 from billing.rating import Context, Rate, hold_micros, largest_grant, price_micros
 
-MOMENT_MS = 100
-"""Sessions that end so near each other end together: what rounding left goes to the one who asks last."""
+MOMENT_MS = 20
+"""Who has his last piece and ends so near the common end has arrived: what rounding left goes to those who yet ask."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sharer:
     """A session as it stands at this moment: what it used, what it was granted, and what is held for that.
 
-    It uses `pace_used` more (milliseconds, bytes or units) in `pace_ms`; a `pace_used` of 0 is not known.
+    It uses `pace_used` more (milliseconds, bytes or units) in `pace_ms`; a `pace_used` of 0 is not known. A `final` one
+    asks for no more until something changes.
     """
 
     rate: Rate
@@ -31,6 +32,7 @@ class Sharer:
     cap: int
     pace_used: int = 1
     pace_ms: int = 1
+    final: bool = False
 
     def used_after(self, time_ms: int) -> int:
         """What it will have used, if nobody ends it, but for its cap."""
@@ -40,9 +42,9 @@ class Sharer:
         """What must be held beyond the present hold so that it may go on for so long."""
         return max(0, smooth_micros(self.rate, self.used_after(time_ms), self.context) - self.held_micros)
 
-    def is_about_there(self, time_ms: int) -> bool:
-        """Whether what it was granted lasts for so long, but for a moment."""
-        return (self.used_after(time_ms) - self.granted) * self.pace_ms <= MOMENT_MS * self.pace_used
+    def has_arrived(self, time_ms: int) -> bool:
+        """Whether it was granted its last piece, and that lasts for so long, but for a moment."""
+        return self.final and (self.used_after(time_ms) - self.granted) * self.pace_ms <= MOMENT_MS * self.pace_used
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,13 @@ def share(available_micros: int, mine: Sharer, others: Sequence[Sharer], wanted:
         return Part(available_micros, wanted, is_last=True)
     ahead_ms = divide_up(ahead * mine.pace_ms, mine.pace_used)
     time_ms = common_time_ms(available_micros, (mine, *others), 2 * ahead_ms)
-    if time_ms <= ahead_ms:
-        short = [one for one in others if not one.is_about_there(time_ms)]
-        return Part(available_micros - sum(one.needs_micros(time_ms) for one in short), wanted, is_last=True)
+    asking = [one for one in others if not one.has_arrived(time_ms)]
+    if len(asking) < len(others):
+        others = asking
+        time_ms = common_time_ms(available_micros, (mine, *others), 2 * ahead_ms)
     funds_micros = available_micros - sum(one.needs_micros(time_ms) for one in others)
+    if time_ms <= ahead_ms:
+        return Part(funds_micros, wanted, is_last=True)
     reach = max(time_ms, ahead_ms) // 2 * mine.pace_used // mine.pace_ms
     return Part(funds_micros, mine.used + min(ahead, max(reach, 1)), is_last=True)
 

@@ -18,6 +18,7 @@ CAP_MS = 3_600_000
 MINIMUM_MS = 1_000
 MARGIN_MS = 20_000
 AHEAD_MS = 80_000
+LONGEST_INCREMENT_MS = 60_000
 SECONDS = Rate(1, "33", "France", "USD", UNIT)
 MINUTES = replace(SECONDS, initial_s=60, increment_s=60)
 
@@ -127,10 +128,10 @@ def test_sessions_that_share_end_together_at_zero(begins: list[tuple[Rate, int]]
         return
     assert town.held_micros == funds
     ends = [talk.ends_at for talk in town.talks if talk.ends_at is not None]
-    # what is granted at once is not taken back, so a newcomer to an account near its end may go first
+    # what was granted before a newcomer came is not taken back: so far ahead, and an increment that was begun
     newest = max(talk.session.started_at for talk in town.talks)
-    if min(ends) - newest > timedelta(milliseconds=AHEAD_MS):
-        assert max(ends) - min(ends) <= timedelta(seconds=1)
+    if min(ends) - newest > timedelta(milliseconds=AHEAD_MS + LONGEST_INCREMENT_MS):
+        assert max(ends) - min(ends) <= timedelta(milliseconds=500)
 
 
 @settings(deadline=None, max_examples=60)
