@@ -14,7 +14,7 @@ from runtime.settings import CallSettings, Settings
 from tests.live.stub_gateway import StubGateway
 
 # Short enough that a test can wait for the apology of a frozen gateway.
-DIALOGUE_LIMIT_S = 12
+DIALOGUE_LIMIT_S = 16
 
 
 HERE = Path(__file__).parent
