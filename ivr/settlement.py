@@ -150,6 +150,5 @@ class Settler:
             charged_micros=cdr.charged_micros,
             currency=cdr.currency,
             settled_from=cdr.settled_from,
-            decisions=len(waits),
-            slowest_decision_ms=round(max(waits), 1) if waits else None,
+            decisions_ms=[round(wait, 1) for wait in waits],
         )

@@ -27,6 +27,7 @@ _TEMPLATES = {
     "pjsip.conf": "pjsip.conf",
     "tollgate-pjsip.conf": "tollgate-pjsip.conf",
     "manager.conf": "manager.conf",
+    "stasis.conf": "stasis.conf",
     "manager.d/tollgate.conf": "manager.d-tollgate.conf",
 }
 _TEXT = {
@@ -52,7 +53,6 @@ _SILENT = {
     "http.conf": "[general]\nenabled = no\n",
     "pjproject.conf": "",
     "sorcery.conf": "",
-    "stasis.conf": "",
     "udptl.conf": "[general]\n",
 }
 

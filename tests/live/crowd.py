@@ -22,7 +22,7 @@ from typing import Self
 from dialplan.lab.polling import wait_for
 from tests.live import sipp
 
-TONE_MS = 100
+TONE_MS = 80
 """Length of a digit's tone, and of the gap after it; 80 is the shortest that Asterisk takes, and fingers are slower."""
 
 _READ = """<nop><action>
