@@ -133,7 +133,7 @@ def _bill(result: "Result") -> dict[str, object]:
         "dialled": cdr.dnis,
         "to": f"{cdr.destination} by trunk {cdr.trunk}",
         "price": price,
-        "answered": f"{cdr.answered_at:%Y-%m-%d %H:%M:%S.%f} UTC",
+        "answered": f"{cdr.answered_at:%Y-%m-%d %H:%M:%S.%f} UTC" if cdr.answered_at else "never",
         "talked": f"{cdr.used_ms / 1000:.3f} s",
         "ended by": f"{cdr.disposition}, cause {cdr.hangup_cause}",
         "charged": format_amount(cdr.charged_micros, currency),
