@@ -24,6 +24,8 @@ from ani.qualification import service as qualification_service
 from ani.qualification import store as qualification_store
 from ani.qualification.qualification import AgeProof
 from ani.reverse_match import store as listing_store
+from ani.trust import store as trust_store
+from ani.trust import trust
 from ani.usage import store as usage_store
 from ani.usage.usage import month_of
 from billing.accounts import service as account_service
@@ -205,8 +207,13 @@ class BackOffice:
             profile_id = profile.id if profile else None
             new = NewCall(ring.call_id, ring.switch, ring.uniqueid, ring.channel, ring.dnis, ani, ring.at, profile_id)
             call_service.open_call(connection, new)
-            if profile is None or isinstance(line, NumberRefusal):
+            if profile is None:
                 return Arrival(profile, line, bool(asserted))
+            verdict = trust.judge(
+                _rows(ring, ani, home, is_asserted=bool(asserted)), trust_store.policy(connection, profile.id)
+            )
+            if isinstance(line, NumberRefusal):
+                return Arrival(profile, line, bool(asserted), trust=verdict)
             block = negative_store.current_block(connection, ani, ring.at)
             locked = lockout_store.is_locked(connection, ani=ani, account_id=None, limits=shelf.limits, now=ring.at)
             return Arrival(
@@ -218,6 +225,7 @@ class BackOffice:
                 locked=LockoutRefusal.LOCKED if locked else None,
                 accounts=tuple(account_store.accounts_on_line(connection, ani)),
                 month_left_ms=usage_store.left_ms(connection, ani, month_of(ring.at), profile.month_cap_s * 1000),
+                trust=verdict,
             )
 
     def _payer(self, account_id: int) -> Payer | StrEnum:
@@ -325,6 +333,12 @@ class BackOffice:
             answer.revision,
             answer.is_shared,
         )
+
+
+def _rows(ring: Ring, ani: str, home_country: str, *, is_asserted: bool) -> tuple[trust.TrustRow, ...]:
+    attested = numbers.parse_ani(ring.evidence.attested_identity, home_country)
+    attested_ani = attested.e164 if isinstance(attested, Ani) else ""
+    return trust.rows_of(ring.evidence, ani, is_asserted=is_asserted, attested_ani=attested_ani)
 
 
 def _wanted(digits: str, country: str) -> Destination | CallRefusal:

@@ -97,6 +97,7 @@ class CallStory:
             accounts=len(arrival.accounts),
             month_left_s=arrival.month_left_ms // 1000,
         )
+        self._note("trust", arrival.trust.demand, rule=arrival.trust.rule, evidence=list(arrival.trust.rows))
         plan = receive(arrival) if self._office.can_extend else CallRefusal.NO_SWITCH_LINK
         if isinstance(plan, Plan):
             self._note("reception", plan.by.name.lower(), profile=plan.profile.name)

@@ -6,10 +6,14 @@ from enum import Enum, StrEnum, auto
 
 from ani.negative.block import NegativeReason
 from ani.numbers import Ani, NumberRefusal
+from ani.trust.trust import Demand, Evidence, TrustRefusal, TrustRow, Verdict
 from billing.accounts.account import LineAccount
 from billing.charging.session import ChargeRefusal
 from billing.operators.operator import ServiceProfile, ServiceRefusal
 from ivr.refusals import CallRefusal
+
+NO_EVIDENCE = Evidence()
+ONLY_CLAIMED = Verdict(Demand.PIN, TrustRow.CLAIMED, (TrustRow.CLAIMED,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,12 @@ class Ring:
     asserted_identity: str = field(repr=False)
     claimed_identity: str = field(repr=False)
     at: datetime
-    withholds_number: bool = False
+    evidence: Evidence = NO_EVIDENCE
+
+    @property
+    def withholds_number(self) -> bool:
+        """Whether the destination must not see the caller's number."""
+        return self.evidence.is_withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,7 @@ class Arrival:
     locked: StrEnum | None = None
     accounts: tuple[LineAccount, ...] = ()
     month_left_ms: int = 0
+    trust: Verdict = ONLY_CLAIMED
 
 
 class Identification(Enum):
@@ -66,39 +76,51 @@ class Plan:
 def receive(arrival: Arrival) -> Plan | StrEnum:
     """The plan for a call, or the refusal, in the order that tells the caller least about other people (ANI-1 to 6).
 
-    A line opens an account by its number alone only where the network asserts the number; a number the caller merely
-    claims leads to the PIN, because anybody can claim one (ANI-8). A lock-out bars entries, not a line that needs none.
+    What a line's number opens by itself is the verdict on its trust: a number the caller merely claims leads to the
+    PIN, because anybody can claim one (ANI-8). A lock-out bars entries, not a line that needs none.
     """
     profile = arrival.profile
     if profile is None:
         return ServiceRefusal.UNKNOWN_NUMBER
     line = arrival.line
-    if isinstance(line, NumberRefusal):
-        if profile.age_check:
-            return line
-        return _plan(profile, "", profile.home_country, Identification.PIN, profile.month_cap_s * 1000, None)
     refusal = _line_refusal(arrival, profile)
     if refusal is not None:
         return refusal
+    if isinstance(line, NumberRefusal):
+        return _plan(profile, "", profile.home_country, Identification.PIN, profile.month_cap_s * 1000, None)
     by, account = _identification(arrival)
     if by is not Identification.LINE and arrival.locked is not None:
         return arrival.locked
     plan = _plan(profile, line.e164, line.country, by, arrival.month_left_ms, account)
-    return replace(plan, shown_number=line.e164 if arrival.asserted else "")
+    return replace(plan, shown_number=line.e164 if _is_the_callers(arrival) else "")
+
+
+def _is_the_callers(arrival: Arrival) -> bool:
+    """Whether the number may be shown as that of whoever speaks."""
+    rows = arrival.trust.rows
+    return arrival.asserted and TrustRow.DIVERTED not in rows and TrustRow.ATTESTATION_FAILED not in rows
 
 
 def _line_refusal(arrival: Arrival, profile: ServiceProfile) -> StrEnum | None:
+    is_known = isinstance(arrival.line, Ani)
+    if isinstance(arrival.line, NumberRefusal) and profile.age_check:
+        return arrival.line
     if arrival.block is not None:
         return arrival.block
-    if profile.age_check and not arrival.listed and not arrival.accounts:
+    if arrival.trust.demand is Demand.REFUSE:
+        return TrustRefusal.NOT_TRUSTED
+    if is_known and profile.age_check and not arrival.listed and not arrival.accounts:
         return CallRefusal.LINE_NOT_IDENTIFIED
-    return ChargeRefusal.MONTH_CAP if arrival.month_left_ms <= 0 else None
+    return ChargeRefusal.MONTH_CAP if is_known and arrival.month_left_ms <= 0 else None
 
 
 def _identification(arrival: Arrival) -> tuple[Identification, LineAccount | None]:
-    if not arrival.asserted or not arrival.accounts:
+    demand = arrival.trust.demand
+    if not arrival.accounts or demand not in {Demand.NUMBER, Demand.NUMBER_AND_CODE}:
         return Identification.PIN, None
     if len(arrival.accounts) == 1 and not arrival.accounts[0].has_code:
+        if demand is Demand.NUMBER_AND_CODE:
+            return Identification.PIN, None
         return Identification.LINE, arrival.accounts[0]
     return Identification.ACCESS_CODE, None
 

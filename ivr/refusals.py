@@ -13,6 +13,7 @@ from ani.lockout.lockout import LockoutRefusal
 from ani.negative.block import NegativeReason
 from ani.numbers import NumberRefusal
 from ani.qualification.qualification import AgeRefusal
+from ani.trust.trust import TrustRefusal
 from billing.accounts.account import AccountRefusal
 from billing.charging.session import ChargeRefusal
 from billing.fraud.rules.fraud import FraudRefusal
@@ -60,6 +61,7 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         NegativeReason.COLLECTIONS: Outcome("line-in-collections"),
         NegativeReason.DISPUTE: Outcome("line-in-dispute"),
         NegativeReason.CHARGEBACK: Outcome("line-chargeback"),
+        TrustRefusal.NOT_TRUSTED: Outcome("line-not-trusted"),
         LockoutRefusal.LOCKED: Outcome("locked-out"),
         AgeRefusal.NOT_PROVEN: Outcome("age-not-proven"),
         AgeRefusal.LOCKED: Outcome("locked-out"),

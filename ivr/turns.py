@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ani.trust.trust import Evidence, is_diverted, screening_of, verstat_of
 from ivr.agi.channel import Channel
 from ivr.agi.faults import CallerGone, ChannelFault
 from ivr.back_office import Authorised, BackOffice, Shelf
@@ -111,22 +112,32 @@ class Turns:
             await self._settler.settle_unanswered(call, call.disposition or "caller-hung-up", source="event")
 
     def _ring(self, channel: Channel) -> Ring:
-        dnis, asserted, claimed, privacy, endpoint, _, diverted = (*channel.args, *([""] * 7))[:7]
-        if endpoint not in self._dial.asserting:
+        told = [unquote(word) for word in (*channel.args, *([""] * 12))[:12]]
+        dnis, asserted, claimed, privacy, endpoint, line_type, diversion, history, result, level, attested, party = told
+        is_trusted = endpoint in self._dial.asserting
+        if not is_trusted:
             asserted = ""
-        if diverted and asserted:
-            # Whoever diverted the call keys the digits, so the number of the one who placed it opens no account.
-            asserted, claimed = "", asserted
+        evidence = Evidence(
+            is_trusted=is_trusted,
+            is_withheld=privacy.strip().lower() not in SHOWS_NUMBER,
+            is_diverted=is_diverted(diversion, history),
+            screening=screening_of(party),
+            verstat=verstat_of(asserted),
+            verify_result=result,
+            attestation=level,
+            attested_identity=attested,
+            line_type=int(line_type) if line_type.isascii() and line_type.isdigit() else 0,
+        )
         return Ring(
             call_id=ids.new_id(),
             switch=self._dial.switch,
             uniqueid=channel.uniqueid,
             channel=channel.name,
             dnis=dnis,
-            asserted_identity=unquote(asserted),
-            claimed_identity=unquote(claimed),
+            asserted_identity=asserted,
+            claimed_identity=claimed,
             at=self._shelf.clock.now(),
-            withholds_number=unquote(privacy).strip().lower() not in SHOWS_NUMBER,
+            evidence=evidence,
         )
 
     async def _decide(

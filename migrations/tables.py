@@ -9,6 +9,7 @@ MODULES = (
     "ani.negative.tables",
     "ani.qualification.tables",
     "ani.reverse_match.tables",
+    "ani.trust.tables",
     "ani.usage.tables",
     "billing.accounts.tables",
     "billing.allowances.tables",

@@ -62,6 +62,12 @@ def create_profile(
         return _profile(store.profile_named(conn, operator_code, name), operator_code, name)
 
 
+def find_profile(engine: Engine, operator_code: str, name: str) -> ServiceProfile:
+    """A service by its operator and name; raises NotFoundError."""
+    with reading(engine) as conn:
+        return _profile(store.profile_named(conn, operator_code, name), operator_code, name)
+
+
 def create_number(engine: Engine, *, dnis: str, operator_code: str, profile_name: str) -> AccessNumber:
     """Let a toll number reach a service; raises StaffError when it reaches one already or is no number."""
     number = normal_dnis(dnis)

@@ -13,7 +13,7 @@ from dialplan.asterisk.modules import GATEWAY_MODULES
 from runtime.settings import Settings
 
 # Raised with every change of what the dialplan and the gateway say to each other; `asterisk check` compares it.
-DIALPLAN_VERSION = "3"
+DIALPLAN_VERSION = "4"
 
 HEADER = "Written by `tollgate asterisk render`: change the settings, not this file."
 

@@ -1,0 +1,1 @@
+"""How far the number of a line is trusted, and what it may open."""
