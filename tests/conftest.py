@@ -1,28 +1,22 @@
 """What every test may ask for: a database of its own on SQLite or PostgreSQL, a clock that is set, a key.
 
-The schema is migrated once per session and copied for each test. PostgreSQL is a private server: its own directory, no
-network port, stopped when the tests end or die.
+The schema is migrated once per session and copied for each test. PostgreSQL is a private server (`postgres_server.py`).
 """
 
 import itertools
 import os
-import pwd
 import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy.engine import Engine
 
 from runtime import database, keys, schema
 from tests.clock import SettableClock
+from tests.postgres_server import PostgresServer
+from tests.postgres_server import running as postgres_running
 
-POSTGRES_BINARIES = Path(os.environ.get("POSTGRES_BINARIES", "/usr/lib/postgresql/15/bin"))
-_START_LIMIT_S = 60.0
 _counter = itertools.count(1)
 
 
@@ -72,74 +66,27 @@ def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Callable[[str], str]]:
-    """A private PostgreSQL server; gives the address of a database by name."""
-    postgres = _postgres_user()
-    home = Path(tempfile.mkdtemp(prefix="tollgate-postgres-"))
-    if postgres is not None:
-        os.chown(home, pwd.getpwnam(postgres).pw_uid, pwd.getpwnam(postgres).pw_gid)
-    files = home / "files"
-
-    def run(name: str, *arguments: str) -> None:
-        subprocess.run(
-            [POSTGRES_BINARIES / name, *arguments], user=postgres, check=True, cwd=home, stdout=subprocess.DEVNULL
-        )
-
-    def address(name: str) -> str:
-        return f"postgresql://postgres@/{name}?host={home}"
-
-    run("initdb", "-D", str(files), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-    options = {
-        "listen_addresses": "",
-        "unix_socket_directories": str(home),
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
-        "shared_buffers": "32MB",
-        "max_connections": "120",
-        "log_min_messages": "panic",
-    }
-    server = subprocess.Popen(
-        [
-            *_dying_with_the_tests(),
-            POSTGRES_BINARIES / "postgres",
-            "-D",
-            str(files),
-            *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
-        ],
-        user=postgres,
-        cwd=home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(server, address("postgres"))
-        yield address
-    finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.send_signal(3)
-            server.wait(10)
-        shutil.rmtree(home, ignore_errors=True)
+def postgres_server() -> Iterator[PostgresServer]:
+    """A private PostgreSQL server."""
+    with postgres_running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: Callable[[str], str]) -> str:
+def postgres_template(postgres_server: PostgresServer) -> str:
     """The name of a migrated PostgreSQL database, to be copied."""
-    _command(postgres_server, "CREATE DATABASE template_tollgate")
-    _migrate(postgres_server("template_tollgate"))
+    postgres_server.command("CREATE DATABASE template_tollgate")
+    _migrate(postgres_server.address("template_tollgate"))
     return "template_tollgate"
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Callable[[str], str], postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
     """The address of a migrated, empty PostgreSQL database of this test alone."""
     name = f"test_{next(_counter)}"
-    _command(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    yield postgres_server(name)
-    _command(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    postgres_server.command(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield postgres_server.address(name)
+    postgres_server.command(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -149,12 +96,12 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def empty_postgres_url(postgres_server: Callable[[str], str]) -> Iterator[str]:
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The address of a PostgreSQL database without any table."""
     name = f"empty_{next(_counter)}"
-    _command(postgres_server, f"CREATE DATABASE {name}")
-    yield postgres_server(name)
-    _command(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    postgres_server.command(f"CREATE DATABASE {name}")
+    yield postgres_server.address(name)
+    postgres_server.command(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -187,35 +134,6 @@ def _migrate(url: str) -> None:
         with engine.connect() as connection:
             connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
     engine.dispose()
-
-
-def _postgres_user() -> str | None:
-    """PostgreSQL refuses to run as root: it runs as the user the package made, or as we are."""
-    return "postgres" if os.geteuid() == 0 else None
-
-
-def _dying_with_the_tests() -> list[str]:
-    """Stops the server even when the tests are killed."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "QUIT", "--"] if setpriv else []
-
-
-def _wait_for(server: subprocess.Popen[bytes], url: str) -> None:
-    deadline_s = time.monotonic() + _START_LIMIT_S
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline_s:
-                raise
-            time.sleep(0.02)
-        else:
-            return
-
-
-def _command(postgres_server: Callable[[str], str], statement: str) -> None:
-    with psycopg.connect(postgres_server("postgres"), autocommit=True) as connection:
-        connection.execute(statement.encode())
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_the_tree_of_tests_mirrors_the_house() -> None:
     }
     tested = {module.parts[1] for module in modules("tests") if len(module.parts) > 2}
     assert rooms <= tested
-    assert tested - rooms <= {"bench", "house", "live", "load", "scenarios"}
+    assert tested - rooms <= {"bench", "house", "live", "load", "proof", "scenarios", "simulation"}
 
 
 def _shown(default: object) -> str:

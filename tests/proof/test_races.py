@@ -1,0 +1,150 @@
+"""Sixty-four threads on one account, through several engines: never below the limit, nothing lost, nothing twice."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from billing.accounts import service as account_service
+from billing.accounts.account import Account
+from runtime import database
+from tests.clock import SettableClock
+from tests.proof.book import Book
+from tests.proof.counter import OPERATOR, Answer, Counter, Kind, Order, open_counter
+
+THREADS, ENGINES = 64, 4
+LIMIT_MICROS = 500_000
+PATIENCE_S = 120.0
+_AVAILABLE = sa.text("SELECT balance_micros - held_micros + limit_micros FROM account WHERE id = :account")
+
+Step = tuple[Order, Order]
+
+
+@pytest.fixture
+def engines(url: str) -> Iterator[list[Engine]]:
+    """Several engines on one database, as several processes have them."""
+    made = [database.create_engine(url, busy_timeout_s=PATIENCE_S, pool_size=16) for _ in range(ENGINES)]
+    yield made
+    for engine in made:
+        engine.dispose()
+
+
+def test_sixty_four_threads_on_one_account(
+    engines: list[Engine], clock: SettableClock, times: Callable[[int, int], int]
+) -> None:
+    """Pairs of threads send at one moment: the same request twice, or two that exclude each other, all on one account.
+
+    A race is the life of a session, a sale or a payment; each is raced by two threads while sixty-two others race too.
+    """
+    races = times(64, 10_000)
+    operator_id = open_counter(engines[0], clock)
+    account = account_service.create_account(engines[0], clock, operator_code=OPERATOR, limit_micros=LIMIT_MICROS)
+    counters = [Counter(engine, clock, operator_id, account.number) for engine in engines]
+    book = Book()
+    begun_s = time.monotonic()
+    with watched(engines[-1], account) as seen, ThreadPoolExecutor(THREADS) as pool:
+        waiting = []
+        for pair in range(THREADS // 2):
+            meet = threading.Barrier(2, timeout=PATIENCE_S)
+            answers: list[list[Answer | None]] = [[None, None]]
+            for side in (0, 1):
+                counter = counters[(pair + side) % ENGINES]
+                lives = range(pair, races, THREADS // 2)
+                waiting.append(pool.submit(run, counter, book, meet, answers, lives, side))
+        sent = sum(one.result() for one in waiting)
+    took_s = time.monotonic() - begun_s
+    book.must_match(engines[0], account.id)
+    assert min(seen) >= 0
+    assert sent >= races * 2
+    assert book.replays
+    if races >= 1000:
+        assert {"open no-credit", "debit no-credit", "extend session-ended", "end changed-replay"} <= set(book.refused)
+    print(f"\n{races} races, {sent} requests in {took_s:.1f} s, {book.replays} replays, looked {len(seen)} times")
+    print(dict(book.refused))
+
+
+def run(
+    counter: Counter,
+    book: Book,
+    meet: threading.Barrier,
+    answers: list[list[Answer | None]],
+    lives: range,
+    side: int,
+) -> int:
+    """One of two threads: at every step both send at once; what was answered is noted when both have their answer."""
+    sent = 0
+    try:
+        for life in lives:
+            for step in steps_of(life):
+                meet.wait()
+                answer = counter.send(step[side])
+                answers[0][side] = answer
+                sent += 1
+                book.note(step[side], answer)
+                meet.wait()
+                first, second = answers[0]
+                if (first and first.refused and second and second.refused) and step[0].kind in {Kind.OPEN, Kind.DEBIT}:
+                    break  # there was no money for either: this life is over
+    except BaseException:
+        meet.abort()
+        raise
+    return sent
+
+
+def steps_of(life: int) -> list[Step]:
+    """What both threads send in one race, step by step; the same for both, and for every run."""
+    dice = random.Random(life)
+    key = f"{life:028x}"
+    kind = dice.randrange(10)
+    if kind < 2:
+        paid = Order(Kind.CREDIT, key, dice.randint(1, 40) * 50_000)
+        return [(paid, paid)]
+    if kind == 2:
+        sale = Order(Kind.DEBIT, key, dice.randint(1, 5), "message")
+        whole = Order(Kind.REFUND, key, 0, "message", 1)
+        rival = Order(Kind.REFUND, key, 0, "message", dice.randint(1, 2))
+        return [(sale, sale), (whole, rival)]
+    service = dice.choice(("voice", "voice", "data"))
+    scale = 1 if service == "voice" else 1_000_000
+    wanted, used = dice.randint(5, 60) * scale, 0
+    opened = Order(Kind.OPEN, key, wanted, service)
+    steps: list[Step] = [(opened, opened)]
+    for number in range(1, dice.randint(1, 3)):
+        used += dice.randint(0, 20) * scale
+        more = Order(Kind.EXTEND, key, wanted + number * 20 * scale, service, number, used)
+        late = Order(Kind.EXTEND, key, wanted + 20 * scale, service, 1, used) if kind == 3 else more
+        steps.append((more, late))
+    used += dice.randint(0, 20) * scale
+    end = Order(Kind.END, key, used, service)
+    rivals = {
+        4: Order(Kind.END, key, used + scale, service),
+        5: Order(Kind.EXTEND, key, wanted + 90 * scale, service, 9, used),
+    }
+    steps.append((end, rivals.get(kind, end)))
+    return steps
+
+
+@contextmanager
+def watched(engine: Engine, account: Account) -> Iterator[list[int]]:
+    """Look at what is available, again and again, from a connection of its own."""
+    seen: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.005):
+            with database.reading(engine) as conn:
+                seen.append(int(conn.execute(_AVAILABLE, {"account": account.id}).scalar_one()))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
