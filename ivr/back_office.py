@@ -314,6 +314,7 @@ class BackOffice:
             month_cap_ms=plan.profile.month_cap_s * 1000,
             wanted_ms=shelf.policy.first_grant_ms,
             minimum_ms=self.minimum_talk_ms,
+            profile_id=plan.profile.id,
             valid_for=timedelta(seconds=shelf.settings.switch.ring_timeout_s + charging.settle_grace_s),
             events=tuple(events),
         )

@@ -16,7 +16,6 @@ MODULES = (
     "billing.apikeys.tables",
     "billing.calls.tables",
     "billing.charging.tables",
-    "billing.consumption.tables",
     "billing.fraud.tables",
     "billing.ledger.tables",
     "billing.operators.tables",

@@ -45,7 +45,7 @@ TOO_LARGE = Problem("request-too-large", 413, "The request is too large")
 BUSY = Problem("try-again", 503, "The database does not answer; repeat the same request", headers={"Retry-After": "2"})
 OWN_FAULT = Problem("own-fault", 500, "The request could not be served; repeat it as it is")
 
-_TITLES: Final = {
+TITLES: Final = {
     "no-credit": (402, "The account cannot pay for it"),
     "account-closed": (409, "The account is closed"),
     "account-unknown": (404, "There is no such account"),
@@ -58,13 +58,23 @@ _TITLES: Final = {
     "destination-blocked": (422, "What is sold under this code is not allowed"),
     "destination-not-priced": (422, "What is sold under this code has no price"),
     "more-than-was-charged": (409, "There is no more of this event to give back"),
+    "account-suspended": (403, "The account is suspended"),
+    "destination-abroad": (403, "The account may not call so far"),
+    "destination-risky": (403, "The account may not call there"),
+    "too-many-calls-at-once": (403, "The account has as many calls up as it may"),
+    "too-many-calls-in-an-hour": (403, "The account called as often as it may within an hour"),
+    "recharge-cooling-down": (403, "The account was recharged too short a time ago"),
+    "destination-too-often": (403, "This destination was called as often as it may be within an hour"),
+    "call-spend-limit": (403, "This costs more than the account may spend at once"),
+    "hour-spend-limit": (403, "The account spent as much as it may within an hour"),
+    "day-spend-limit": (403, "The account spent as much as it may within a day"),
     "measure-not-for-sessions": (422, "This is sold by the event, not by use"),
 }
 
 
 def problem_of(refusal: StrEnum) -> Problem:
     """The problem that tells of a refusal."""
-    status, title = _TITLES.get(refusal.value, (422, "The request was refused"))
+    status, title = TITLES.get(refusal.value, (422, "The request was refused"))
     return Problem(refusal.value, status, title)
 
 

@@ -110,7 +110,7 @@ class LiveCall:
 
 @dataclass(frozen=True, slots=True)
 class Authorise:
-    """Hold money and talk time for a call, so that it may be connected.
+    """Hold money and talk time for a call, so that it may be connected; `profile_id` is the service it reached.
 
     `ani` may be empty: then no line's talk time is held. `valid_for` is how long, beyond the time granted, the hold may
     live without a word (ringing, and a grace).
@@ -127,6 +127,7 @@ class Authorise:
     month_cap_ms: int
     wanted_ms: int
     minimum_ms: int
+    profile_id: int | None
     valid_for: timedelta = timedelta(seconds=180)
     events: tuple[CallEvent, ...] = ()
 

@@ -185,6 +185,7 @@ def _attempt(now: datetime, wanted: Authorise) -> fraud.Attempt:
         wanted.session_cap_ms,
         wanted.minimum_ms,
         charging.context_of(now),
+        wanted.profile_id,
     )
 
 

@@ -1,4 +1,7 @@
-"""Charging sessions and the answer given to each request, so that a replay gets the same answer."""
+"""Charging sessions and the answer given to each request, so that a replay gets the same answer.
+
+Events are charged at once; neither they nor what was given back of them is ever changed.
+"""
 
 import sqlalchemy as sa
 
@@ -41,6 +44,9 @@ sa.Index(
     postgresql_where=charging_session.c.state == "open",
 )
 
+# What an account did lately: what ended since, beside what is open.
+sa.Index("ix_charging_session_account_ended", charging_session.c.account_id, charging_session.c.ended_at)
+
 charging_request = sa.Table(
     "charging_request",
     metadata,
@@ -52,4 +58,31 @@ charging_request = sa.Table(
     sa.Column("held_micros", Micros, nullable=False),
     sa.Column("final", sa.Boolean, nullable=False),
     sa.Column("at", Instant, nullable=False),
+)
+
+charging_event = sa.Table(
+    "charging_event",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False, index=True),
+    sa.Column("service", sa.String(20), nullable=False),
+    sa.Column("tariff_version_id", sa.ForeignKey("tariff_version.id"), nullable=False),
+    sa.Column("rate_prefix", sa.String(16), nullable=False),
+    sa.Column("units", sa.BigInteger, nullable=False),
+    sa.Column("charged_micros", Micros, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("transfer_id", sa.ForeignKey("transfer.id")),
+    sa.Index("ix_charging_event_account_at", "account_id", "at"),
+)
+
+charging_refund = sa.Table(
+    "charging_refund",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("event_id", sa.ForeignKey("charging_event.id"), nullable=False, index=True),
+    sa.Column("amount_micros", Micros, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("transfer_id", sa.ForeignKey("transfer.id"), nullable=False),
+    sa.CheckConstraint("amount_micros > 0", name="positive"),
 )

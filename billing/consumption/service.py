@@ -37,6 +37,8 @@ from billing.consumption.consumption import (
     unit_of,
     whole_units,
 )
+from billing.fraud import service as fraud
+from billing.fraud.rules.fraud import FraudRefusal, Kind
 from billing.ledger import store as ledger_store
 from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
@@ -49,17 +51,16 @@ from runtime.database import reading, transaction
 VALID_FOR = timedelta(minutes=10)
 """How long a session may be silent beyond the time it was granted."""
 
-Refusal = ConsumptionRefusal | ChargeRefusal | RateRefusal
+Refusal = ConsumptionRefusal | ChargeRefusal | RateRefusal | FraudRefusal
 _OVERDUE_AT_ONCE = 100
 
 
 def open_session(engine: Engine, clock: Clock, rates: RateBook, wanted: Open) -> Reservation | Refusal:
-    """Open a session and hold the price of what is granted first."""
+    """Open a session and hold the price of what is granted first; limits against fraud may refuse or shorten it."""
     found = _price(engine, clock, rates, wanted.sold)
     if not isinstance(found, tuple):
         return found
     account_id, rate = found
-    now = clock.now()
     with transaction(engine) as conn:
         before = charging_store.find_session(conn, wanted.session_id)
         if before is not None:
@@ -67,21 +68,29 @@ def open_session(engine: Engine, clock: Clock, rates: RateBook, wanted: Open) ->
         unit = unit_of(rate)
         if unit.name == "transaction":
             return ConsumptionRefusal.NOT_BY_USE
+        now = clock.now()
+        attempt = _attempt(now, Kind.SESSION, wanted.session_id, account_id, wanted.sold, rate)
+        attempt = replace(attempt, cap_ms=cap_of(rate, wanted.cap), minimum_ms=wanted.minimum * unit.scale)
+        permit = fraud.judge(conn, now, attempt)
+        if isinstance(permit, FraudRefusal):
+            return permit
         opened = Initiate(
             wanted.session_id,
             account_id,
             rate.service,
             rate,
             wanted.wanted * unit.scale,
-            cap_of(rate, wanted.cap),
-            wanted.minimum * unit.scale,
+            permit.cap_ms,
+            attempt.minimum_ms,
             VALID_FOR,
             begins_now=True,
         )
         try:
-            answer = charging.initiate(conn, now, opened)
+            answer = charging.initiate(conn, now, opened, funds=permit.funds)
         except CurrencyMismatchError:
             return ConsumptionRefusal.OTHER_CURRENCY
+        if isinstance(answer, Granted) and not answer.is_replay:
+            fraud.keep(conn, now, attempt, permit)
         return _reservation(conn, wanted.session_id, rate, answer)
 
 
@@ -156,23 +165,29 @@ def end_overdue(engine: Engine, clock: Clock) -> int:
 
 
 def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: str) -> Debited | Refusal:
-    """Charge an event at once, whole or not at all."""
+    """Charge an event at once, whole or not at all; limits against fraud may refuse it."""
     found = _price(engine, clock, rates, event.sold)
     if not isinstance(found, tuple):
         return found
     account_id, rate = found
     with transaction(engine) as conn:
-        funds = ledger_store.lock_funds(conn, account_id)
-        if funds is None:
+        now = clock.now()
+        charged = max(0, price_micros(rate, event.units * unit_of(rate).scale, charging.context_of(now)))
+        attempt = replace(_attempt(now, Kind.EVENT, event.event_id, account_id, event.sold, rate), price_micros=charged)
+        standing = fraud.stand(conn, attempt)
+        if standing is None:
             return ConsumptionRefusal.UNKNOWN_ACCOUNT
+        funds = standing.funds
         before = store.find_event(conn, event.event_id)
         if before is not None:
             return _debited_before(conn, before, account_id, event)
-        now = clock.now()
-        charged = max(0, price_micros(rate, event.units * unit_of(rate).scale, charging.context_of(now)))
+        permit = fraud.judge(conn, now, attempt, standing)
+        if isinstance(permit, FraudRefusal):
+            return permit
         refusal = _not_to_be_debited(funds, rate, charged)
         if refusal is not None:
             return refusal
+        fraud.keep(conn, now, attempt, permit)
         transfer_id = None
         if charged:
             moved = transfer.debit(f"event:{event.event_id}", funds, charged)
@@ -229,6 +244,12 @@ def refund(
         given = Refund(refund_id, event_id, amount, now, posted.transfer_id)
         store.add_refund(conn, given)
         return Refunded(given, posted.balance_after_micros, event.currency, is_replay=False)
+
+
+def _attempt(now: datetime, kind: Kind, asked_id: str, account_id: int, sold: Sold, rate: Rate) -> fraud.Attempt:
+    """What limits against fraud judge; the limits are the account's own, no service of the switch is passed."""
+    context = charging.context_of(now)
+    return fraud.Attempt(asked_id, asked_id, account_id, sold.code, rate, 0, 0, context, kind=kind)
 
 
 def _price(engine: Engine, clock: Clock, rates: RateBook, sold: Sold) -> tuple[int, Rate] | Refusal:

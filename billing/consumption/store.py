@@ -6,9 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from billing.accounts.tables import account
-from billing.charging.tables import charging_session
+from billing.charging.tables import charging_event, charging_refund, charging_session
 from billing.consumption.consumption import Debit, Refund
-from billing.consumption.tables import charging_event, charging_refund
 from billing.tariffs.tables import tariff
 from runtime.prepared import Prepared
 

@@ -1,4 +1,4 @@
-"""Fraud limits: judge a call inside the transaction that authorises it, and what staff do about accounts (CHG-11).
+"""Fraud limits: judge a call or a use inside the transaction that pays for it, and what staff do (CHG-11).
 
 The judgement locks the account before it counts, and a listed prefix before it counts that, so that calls placed side
 by side are judged one after the other: none slips past. A spending limit cuts the call to the time it buys, and of
@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection, Engine
 from ani import numbers
 from billing.accounts import store as account_store
 from billing.accounts.account import Account, AccountState
-from billing.fraud import store
+from billing.fraud import judgement_store, store
+from billing.fraud.judgement_store import LONGEST_PREFIX, Standing
 from billing.fraud.rules import fraud
 from billing.fraud.rules.fraud import (
     HOUR,
@@ -22,15 +23,17 @@ from billing.fraud.rules.fraud import (
     BadLimitError,
     Destination,
     FraudRefusal,
+    Kind,
     Limits,
     SuspensionAction,
     SuspensionReason,
 )
-from billing.fraud.store import Refused, RiskyDestination, Standing, Suspension
+from billing.fraud.store import Refused, RiskyDestination, Suspension
 from billing.ledger.transfer import Funds
 from billing.operators import store as operator_store
 from billing.operators.operator import Reach
-from billing.rating import Context, Rate, hold_micros
+from billing.rating import Context, Rate
+from billing.tariffs.tariff import BY_NUMBER
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
@@ -40,9 +43,13 @@ THE_GATEWAY = "gateway"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A call that asks to be authorised."""
+    """A call, a session or an event that asks to be paid for; `asked_id` is its id.
 
-    call_id: str
+    `destination` is the number or the code of what is sold, `profile_id` the service a call reached. Of an event
+    `price_micros` is known, and it is taken whole.
+    """
+
+    asked_id: str
     session_id: str
     account_id: int
     destination: str
@@ -50,11 +57,21 @@ class Attempt:
     cap_ms: int
     minimum_ms: int
     context: Context
+    profile_id: int | None = None
+    kind: Kind = Kind.CALL
+    price_micros: int = 0
+
+    @property
+    def number(self) -> str | None:
+        """The international number called; none when what is sold is not a number."""
+        if self.kind is not Kind.CALL and self.rate.service not in BY_NUMBER:
+            return None
+        return "+" + self.destination.removeprefix("+")
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A call may be made, for `cap_ms` at most; `funds` are the locked account's; the rest is for `keep`."""
+    """It may be done, up to `cap_ms`; `funds` are the locked account's; the rest is for `keep`."""
 
     cap_ms: int
     ceiling_micros: int | None = None
@@ -73,37 +90,51 @@ class Profile:
     refusals: tuple[Refused, ...]
 
 
-def judge(conn: Connection, now: datetime, attempt: Attempt) -> Permit | FraudRefusal:
-    """Whether this call may be made, within the caller's transaction; the account stays locked until its end.
-
-    A refusal is kept, and may suspend the account. A session that was authorised before is not judged again. Whether
-    the account exists and can pay is for charging to say.
-    """
-    standing = store.lock_standing(
+def stand(conn: Connection, attempt: Attempt) -> Standing | None:
+    """Lock the account until the caller's transaction ends, and read what binds it; none when there is no such one."""
+    return judgement_store.lock_standing(
         conn,
         account_id=attempt.account_id,
-        call_id=attempt.call_id,
+        profile_id=attempt.profile_id,
         session_id=attempt.session_id,
-        destination=attempt.destination,
+        digits=(attempt.number or "").removeprefix("+"),
     )
+
+
+def judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing | None = None) -> Permit | FraudRefusal:
+    """Whether this may be paid for, within the caller's transaction; the account stays locked until its end.
+
+    A refusal is kept, and may suspend the account. A session that was authorised before is not judged again; whether
+    an event was is for the caller to see once the account is locked, by `stand`. Whether the account exists and can pay
+    is for charging to say.
+    """
+    if standing is None:
+        standing = stand(conn, attempt)
     if standing is None:
         return Permit(attempt.cap_ms)
     if standing.session_cap_ms is not None:
         cap_ms = standing.session_cap_ms if standing.was_cut else attempt.cap_ms
         return Permit(cap_ms, funds=standing.funds)
     answer = _judge(conn, now, attempt, standing)
+    if isinstance(answer, Permit) and answer.cap_ms >= attempt.cap_ms:
+        return answer
+    # The same session may have been opened while this one waited for the lock, and counts against itself.
+    before_ms = judgement_store.cap_before(conn, attempt.session_id, attempt.cap_ms)
+    if before_ms is not None:
+        return Permit(before_ms, funds=standing.funds)
     if isinstance(answer, FraudRefusal):
-        store.add_refusal(conn, attempt.account_id, attempt.call_id, answer, attempt.destination, now)
+        shown = attempt.destination[: LONGEST_PREFIX + 1]
+        judgement_store.add_refusal(conn, attempt.account_id, attempt.asked_id, answer, shown, now)
         _suspend_if_too_often(conn, now, attempt.account_id, standing)
     return answer
 
 
 def keep(conn: Connection, now: datetime, attempt: Attempt, permit: Permit) -> None:
-    """Note what an authorised call counts for, in the same transaction."""
+    """Note what was permitted and done counts for, in the same transaction."""
     if permit.ceiling_micros is not None:
-        store.add_ceiling(conn, attempt.session_id, permit.ceiling_micros)
+        judgement_store.add_ceiling(conn, attempt.session_id, permit.ceiling_micros)
     if permit.counted_prefix is not None:
-        store.add_attempt(conn, permit.counted_prefix, attempt.account_id, now)
+        judgement_store.add_attempt(conn, permit.counted_prefix, attempt.account_id, now)
 
 
 def suspend(engine: Engine, clock: Clock, number: str, reason: SuspensionReason, *, by: str, note: str) -> Account:
@@ -145,7 +176,7 @@ def describe(engine: Engine, clock: Clock, number: str) -> Profile:
         return Profile(
             found,
             store.limits_of(conn, account_id=found.id),
-            store.activity(conn, found.id, every, None, now),
+            judgement_store.activity(conn, found.id, every, now),
             tuple(store.suspensions(conn, found.id)),
             tuple(store.refusals(conn, found.id)),
         )
@@ -189,7 +220,7 @@ def list_destination(
 ) -> None:
     """List a prefix as risky, or bound how often all accounts together may call it in an hour, or both."""
     digits = prefix.lstrip("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= store.LONGEST_PREFIX):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_PREFIX):
         raise StaffError("prefix: 1 to 15 digits of an international number")
     if calls_per_hour is not None and not 0 <= calls_per_hour <= fraud.LARGEST_COUNT:
         raise StaffError(f"calls per hour: 0 to {fraud.LARGEST_COUNT}")
@@ -215,35 +246,60 @@ def destinations(engine: Engine) -> list[RiskyDestination]:
 def _judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing) -> Permit | FraudRefusal:
     if standing.funds.is_suspended:
         return FraudRefusal.SUSPENDED
-    limits = standing.limits
-    reach = limits.reach or Reach.HOME
-    country = None if reach is Reach.EVERYWHERE else _country(attempt.destination, standing.home_country)
+    place = _place(attempt, standing)
+    if place is not None:
+        refusal = fraud.place_refusal(standing.limits.reach or Reach.HOME, place)
+        if refusal is not None:
+            return refusal
+    limits = standing.limits if _is_call(attempt) else standing.limits.of_use
+    activity = judgement_store.activity(conn, attempt.account_id, limits, now)
     counted = standing.risk_prefix if standing.prefix_calls_per_hour is not None else None
-    destination = Destination(
-        country, standing.home_country, standing.risk_prefix, standing.is_risky, standing.prefix_calls_per_hour
-    )
-    refusal = fraud.place_refusal(reach, destination)
-    if refusal is not None:
-        return refusal
-    activity = store.activity(conn, attempt.account_id, limits, counted, now)
-    refusal = fraud.activity_refusal(limits, destination, activity, now)
+    if counted is not None:
+        activity = replace(activity, calls_to_prefix=judgement_store.calls_to_prefix(conn, counted, now - HOUR))
+    refusal = fraud.activity_refusal(limits, place, activity, now)
     if refusal is not None:
         return refusal
     bound = fraud.spend_left(limits, activity)
     if bound is None:
         return Permit(attempt.cap_ms, None, counted, standing.funds)
+    return _bounded(attempt, bound, counted, standing.funds)
+
+
+def _bounded(
+    attempt: Attempt, bound: tuple[int, FraudRefusal], counted: str | None, funds: Funds
+) -> Permit | FraudRefusal:
+    """What it may use for the money a limit leaves, or that limit; an event is taken whole or not at all."""
     left_micros, limit = bound
-    cap_ms = fraud.longest_within(attempt.rate, left_micros, attempt.cap_ms, attempt.context)
+    if attempt.kind is Kind.EVENT:
+        return limit if attempt.price_micros > left_micros else Permit(0, None, counted, funds)
+    cap_ms, ceiling_micros = fraud.longest_within(attempt.rate, left_micros, attempt.cap_ms, attempt.context)
     if cap_ms < attempt.cap_ms and cap_ms < max(1, attempt.minimum_ms):
         return limit
-    return Permit(cap_ms, hold_micros(attempt.rate, cap_ms, attempt.context), counted, standing.funds)
+    return Permit(cap_ms, ceiling_micros, counted, funds)
+
+
+def _is_call(attempt: Attempt) -> bool:
+    """Whether it counts as a call: also one that another service carries."""
+    return attempt.kind is not Kind.EVENT and attempt.number is not None
+
+
+def _place(attempt: Attempt, standing: Standing) -> Destination | None:
+    """Where it goes; none for what goes nowhere. The country is looked for only where it decides."""
+    number = attempt.number
+    if number is None:
+        return None
+    is_home_only = (standing.limits.reach or Reach.HOME) is Reach.HOME
+    country = _country(number, standing.home_country) if is_home_only else None
+    return Destination(
+        country, standing.home_country, standing.risk_prefix, standing.is_risky, standing.prefix_calls_per_hour
+    )
 
 
 def _suspend_if_too_often(conn: Connection, now: datetime, account_id: int, standing: Standing) -> None:
     most = standing.limits.suspend_after
     if most is None or not standing.funds.is_open:
         return
-    refused = store.refusals_since(conn, account_id, now - HOUR)
+    refused = judgement_store.refusals_since(conn, account_id, now - HOUR)
     if refused >= most:
         note = f"{refused} calls were refused by limits within an hour"
         _suspend(conn, now, account_id, SuspensionReason.LIMITS_PASSED, THE_GATEWAY, note)

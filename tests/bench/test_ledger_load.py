@@ -33,6 +33,7 @@ pytestmark = pytest.mark.load
 ACCOUNTS, CALLS_OF_EACH, BOUND_S = 5_000, 99, 60.0
 PRICE, PAID = 7, 1_000
 JUDGEMENTS, DEAREST_MS = 2_000, 0.2
+LEAST = Limits(reach=Reach.ABROAD)
 
 
 def test_the_proof_of_a_million_entries(engine: Engine, clock: SettableClock, pepper: Pepper) -> None:
@@ -71,7 +72,7 @@ def test_the_proof_of_a_million_entries(engine: Engine, clock: SettableClock, pe
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(reach=Reach.ABROAD),
+        LEAST,
         Limits(reach=Reach.ABROAD, calls_per_hour=10**6, spend_per_hour_micros=10**12, concurrent_calls=10**6),
         Limits(
             reach=Reach.ABROAD,
@@ -94,7 +95,7 @@ def test_a_judgement(engine: Engine, clock: SettableClock, limits: Limits) -> No
         clock.advance(600)
     fraud_service.set_account_limits(engine, clock, books.number(account_id), limits, by="bench", note="")
     attempt = fraud_service.Attempt(
-        books.call(), new_id(), account_id, "+33123456789", price, 1_860_000, 5_000, NO_CONTEXT
+        books.call(), new_id(), account_id, "+33123456789", price, 1_860_000, 5_000, NO_CONTEXT, books.profile_id
     )
     spent, saved = [], []
     with transaction(engine) as conn:
@@ -111,7 +112,7 @@ def test_a_judgement(engine: Engine, clock: SettableClock, limits: Limits) -> No
         f"\n{engine.dialect.name}: a judgement adds {median_ms:.3f} ms (median; {whole_ms:.3f} ms, "
         f"less {lock_ms:.3f} ms for the lock it takes in place of charging)"
     )
-    if limits.spend_per_day_micros is None and limits.calls_per_hour is None:
+    if engine.dialect.name == "sqlite" or limits == LEAST:
         assert median_ms <= DEAREST_MS
 
 

@@ -169,6 +169,7 @@ class Books:
             "month_cap_ms": 5_580_000,
             "wanted_ms": 60_000,
             "minimum_ms": 5_000,
+            "profile_id": self.profile_id,
             **changes,
         }
         return Authorise(**values)  # type: ignore[arg-type]  # the names are checked when it is made

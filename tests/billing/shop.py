@@ -7,13 +7,15 @@ from sqlalchemy.engine import Engine
 from billing.accounts import service as account_service
 from billing.accounts.account import Account
 from billing.consumption.consumption import Sold
+from billing.fraud import service as fraud_service
+from billing.fraud.rules.fraud import Limits
 from billing.ledger import service as ledger_service
 from billing.operators import service as operator_service
 from billing.tariffs import service as tariff_service
 from billing.tariffs.book.service import RateBook
 from billing.tariffs.service import TariffImport
 from billing.tariffs.tariff import read_rate
-from runtime.clock import Clock
+from tests.clock import SettableClock
 
 EMPTY = {"destination": "", "price_per_minute": "", "connect_fee": "", "minimum_s": "", "increments": "", "blocked": ""}
 ROWS: tuple[dict[str, str], ...] = (
@@ -29,7 +31,7 @@ class Shop:
     """The shop, and its customers."""
 
     engine: Engine
-    clock: Clock
+    clock: SettableClock
     rates: RateBook
     operator_id: int
 
@@ -49,12 +51,17 @@ class Shop:
         """What is charged for."""
         return Sold(self.operator_id, account.number, "all", service, code)
 
+    def bind(self, account: Account, **limits: object) -> None:
+        """Set the limits of an account."""
+        made = Limits(**limits)  # type: ignore[arg-type]  # the names are checked when it is made
+        fraud_service.set_account_limits(self.engine, self.clock, account.number, made, by="clerk", note="")
+
     def assert_sound(self) -> None:
         """Nothing in the books disagrees."""
         assert list(ledger_service.audit(self.engine)) == []
 
 
-def open_shop(engine: Engine, clock: Clock) -> Shop:
+def open_shop(engine: Engine, clock: SettableClock) -> Shop:
     """A shop with 0.05 a megabyte, 0.10 a message, 1.50 a song, and talk at 1.00 a minute."""
     operator = operator_service.create_operator(engine, code="shop", name="Shop", currency="USD", home_country="US")
     rates = [read_rate({**EMPTY, **row}, "USD") for row in ROWS]

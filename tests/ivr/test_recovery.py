@@ -97,7 +97,7 @@ class House:
         rate = RateBook(town.engine, self.clock).rate_for(profile.tariff_id, PARIS.removeprefix("+"), now)
         assert isinstance(rate, Rate)
         wanted = Authorise(
-            CALL, "session", account.id, rate, PARIS, "network", ANN, 1_860_000, 5_580_000, 60_000, 5_000
+            CALL, "session", account.id, rate, PARIS, "network", ANN, 1_860_000, 5_580_000, 60_000, 5_000, profile.id
         )
         assert isinstance(call_service.authorise(town.engine, self.clock, wanted), Authorised)
 

@@ -8,10 +8,12 @@ from sqlalchemy.exc import OperationalError
 
 from billing.apikeys import service as key_service
 from billing.consumption import service as consumption
+from billing.fraud.rules.fraud import FraudRefusal
 from tests.billing.books import UNIT
 from tests.clock import SettableClock
 from tests.web.conftest import BASE, Web, serve
 from web.limits import Buckets
+from web.problem import TITLES
 
 USD = "USD"
 
@@ -66,6 +68,13 @@ def test_an_event_and_its_refund(web_on_both: Web) -> None:
     refused = web.post(back, {"amount": "0.01"}, idempotency="r3")
     assert (refused.status_code, refused.json()["code"]) == (409, "more-than-was-charged")
     web.shop.assert_sound()
+
+
+def test_a_limit_against_fraud_is_a_problem_with_its_code(web: Web) -> None:
+    body = {**sold(web, "voice", "+33142685300"), "wanted": 60}
+    answer = web.post("/sessions", body, idempotency="far")
+    assert (answer.status_code, answer.json()["code"]) == (403, "destination-abroad")
+    assert {refusal.value for refusal in FraudRefusal} <= set(TITLES)
 
 
 def test_what_is_refused_is_a_problem_with_its_code(web: Web) -> None:

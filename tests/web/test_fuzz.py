@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from billing.operators.operator import Reach
 from runtime.database import create_engine
 from tests.billing.books import UNIT
 from tests.clock import SettableClock
 from tests.web.conftest import BASE, Web, serve
 
-EXPECTED = {200, 201, 400, 401, 402, 404, 405, 409, 413, 422}
+EXPECTED = {200, 201, 400, 401, 402, 403, 404, 405, 409, 413, 422}
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=40),
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3),
@@ -34,8 +35,11 @@ def web(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def accounts(web: Web) -> list[str]:
-    """Two customers."""
-    return [web.shop.account(5 * UNIT).number, web.shop.account(0, limit_micros=UNIT).number]
+    """Two customers: one may call abroad, the other spends little."""
+    far, postpaid = web.shop.account(5 * UNIT), web.shop.account(0, limit_micros=UNIT)
+    web.shop.bind(far, reach=Reach.ABROAD)
+    web.shop.bind(postpaid, spend_per_hour_micros=UNIT // 2)
+    return [far.number, postpaid.number]
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

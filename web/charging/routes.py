@@ -35,6 +35,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, text in (
         (401, "no valid API key"),
         (402, "the account cannot pay for it"),
+        (403, "a limit of the account forbids it"),
         (404, "there is no such thing, or it is another operator's"),
         (409, "it is not in a state for that"),
         (413, "the request is too large"),

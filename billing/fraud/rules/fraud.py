@@ -13,14 +13,20 @@ from billing.rating import Context, Rate, hold_micros
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-LONGEST_CALL = timedelta(days=1)
-"""No call may be longer (see the session cap of a service profile): how far back one that ends now can have begun."""
 LARGEST_COUNT = 1_000_000
 LARGEST_SPEND_MICROS = 10**15
 
 
+class Kind(enum.StrEnum):
+    """What asks to be paid for: a call through the switch, or a session or an event of another service."""
+
+    CALL = "call"
+    SESSION = "session"
+    EVENT = "event"
+
+
 class FraudRefusal(enum.StrEnum):
-    """Why an account may not make this call now, though it could pay for it."""
+    """Why an account may not make this call, or use this service, now, though it could pay for it."""
 
     SUSPENDED = "account-suspended"
     ABROAD = "destination-abroad"
@@ -79,17 +85,16 @@ class Limits:
         return replace(other, **mine) if mine else other
 
     @property
-    def counts_calls(self) -> bool:
-        """Whether what the account did lately matters."""
-        counted = (self.calls_per_hour, self.spend_per_hour_micros, self.spend_per_day_micros)
-        return any(limit is not None for limit in counted)
+    def of_use(self) -> "Limits":
+        """What of them binds use that is no call: all but the numbers of calls."""
+        if self.calls_per_hour is None and self.concurrent_calls is None:
+            return self
+        return replace(self, calls_per_hour=None, concurrent_calls=None)
 
     @property
     def look_back(self) -> timedelta:
-        """How long ago a call may have begun that still counts."""
-        if self.spend_per_day_micros is not None:
-            return DAY + LONGEST_CALL
-        return HOUR if self.spend_per_hour_micros is None else HOUR + LONGEST_CALL
+        """How long ago a call may have ended that still counts."""
+        return HOUR if self.spend_per_day_micros is None else DAY
 
 
 NO_LIMITS = Limits()
@@ -108,7 +113,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What an account did lately; of calls that are up, all they may come to is spent."""
+    """What an account did lately; of calls and sessions that are open, all they may come to is spent."""
 
     open_calls: int = 0
     calls_in_hour: int = 0
@@ -128,9 +133,9 @@ def place_refusal(reach: Reach, destination: Destination) -> FraudRefusal | None
 
 
 def activity_refusal(
-    limits: Limits, destination: Destination, activity: Activity, now: datetime
+    limits: Limits, destination: Destination | None, activity: Activity, now: datetime
 ) -> FraudRefusal | None:
-    """Whether one call more passes a limit."""
+    """Whether one call or use more passes a limit."""
     if limits.concurrent_calls is not None and activity.open_calls >= limits.concurrent_calls:
         return FraudRefusal.CONCURRENT_CALLS
     if limits.calls_per_hour is not None and activity.calls_in_hour >= limits.calls_per_hour:
@@ -138,9 +143,8 @@ def activity_refusal(
     recharged_at, cooldown = activity.recharged_at, timedelta(seconds=limits.cooldown_s or 0)
     if recharged_at is not None and now < recharged_at + cooldown:
         return FraudRefusal.COOLING_DOWN
-    if destination.calls_per_hour is not None and activity.calls_to_prefix >= destination.calls_per_hour:
-        return FraudRefusal.VELOCITY
-    return None
+    most = None if destination is None else destination.calls_per_hour
+    return FraudRefusal.VELOCITY if most is not None and activity.calls_to_prefix >= most else None
 
 
 def spend_left(limits: Limits, activity: Activity) -> tuple[int, FraudRefusal] | None:
@@ -157,13 +161,15 @@ def spend_left(limits: Limits, activity: Activity) -> tuple[int, FraudRefusal] |
     return min(bounds, key=lambda bound: bound[0], default=None)
 
 
-def longest_within(rate: Rate, left_micros: int, cap_ms: int, context: Context) -> int:
-    """The longest call that cannot cost more than this, `cap_ms` at most; 0 when even the shortest can.
+def longest_within(rate: Rate, left_micros: int, cap_ms: int, context: Context) -> tuple[int, int]:
+    """The longest call that cannot cost more than this, `cap_ms` at most, and what it may come to.
 
-    In whole increments: unlike the last grant of an account, a spending limit is never used up pro rata.
+    0 when even the shortest can. In whole increments: unlike the last grant of an account, a spending limit is never
+    used up pro rata.
     """
-    if hold_micros(rate, cap_ms, context) <= left_micros:
-        return cap_ms
+    whole_micros = hold_micros(rate, cap_ms, context)
+    if whole_micros <= left_micros:
+        return cap_ms, whole_micros
     fits_ms, too_long_ms = 0, cap_ms
     while too_long_ms - fits_ms > 1:
         middle_ms = (fits_ms + too_long_ms) // 2
@@ -171,7 +177,7 @@ def longest_within(rate: Rate, left_micros: int, cap_ms: int, context: Context) 
             fits_ms = middle_ms
         else:
             too_long_ms = middle_ms
-    return fits_ms
+    return fits_ms, hold_micros(rate, fits_ms, context)
 
 
 def check_limits(limits: Limits) -> None:

@@ -20,6 +20,7 @@ from billing.consumption.consumption import (
 from billing.ledger import service as ledger_service
 from billing.ledger.transfer import ChangedReplayError
 from billing.operators import service as operator_service
+from billing.operators.operator import Reach
 from billing.tariffs.tariff import RateRefusal
 from runtime.ids import new_id
 from tests.billing.books import UNIT, at_once
@@ -99,6 +100,7 @@ def test_a_late_request_changes_nothing_and_a_changed_one_is_an_error(shop: Shop
 
 def test_services_share_one_balance(shop: Shop) -> None:
     account = shop.account(2 * UNIT)
+    shop.bind(account, reach=Reach.ABROAD)
     talk = reserve(shop, Open(new_id(), shop.sold(account, "voice", "+33142685300"), 60))
     assert (talk.unit, talk.granted) == ("second", 60)
     surf = reserve(shop, Open(new_id(), shop.sold(account, "data", "net"), 40 * MEGABYTE))

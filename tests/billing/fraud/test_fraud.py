@@ -298,15 +298,16 @@ def test_unknown_accounts_and_bad_limits(books: Books) -> None:
 def test_the_longest_call_within_a_limit() -> None:
     price = Rate(1, "33", "France", "USD", UNIT, connect_fee_micros=UNIT // 2, initial_s=60, increment_s=60)
     for left_micros, longest_ms in ((UNIT, 0), (UNIT + UNIT // 2, 60_000), (4 * UNIT, 180_000), (99 * UNIT, 600_000)):
-        assert fraud.longest_within(price, left_micros, 600_000, NO_CONTEXT) == longest_ms
+        longest = fraud.longest_within(price, left_micros, 600_000, NO_CONTEXT)
+        assert longest == (longest_ms, hold_micros(price, longest_ms, NO_CONTEXT))
 
 
 def test_limits_over_limits() -> None:
     profile, account = Limits(calls_per_hour=5, reach=Reach.ABROAD), Limits(calls_per_hour=0, cooldown_s=9)
     assert account.over(profile) == Limits(calls_per_hour=0, cooldown_s=9, reach=Reach.ABROAD)
     assert Limits().over(profile) is profile
-    assert not Limits(concurrent_calls=1).counts_calls
-    assert Limits(spend_per_day_micros=0).look_back == timedelta(days=2)
+    assert Limits(concurrent_calls=1, cooldown_s=9).of_use == Limits(cooldown_s=9)
+    assert Limits(spend_per_day_micros=0).look_back == timedelta(days=1)
 
 
 def test_a_place_nobody_can_name_is_abroad() -> None:

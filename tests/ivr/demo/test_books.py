@@ -110,7 +110,18 @@ def _call(ground: Ground, account_id: int) -> str:
     rate = RateBook(ground.engine).rate_for(profile.tariff_id, f"+{DESTINATION}", now)
     assert isinstance(rate, Rate)
     wanted = Authorise(
-        "c1", "s1", account_id, rate, f"+{DESTINATION}", "network", seed.LINE, 1_860_000, 5_580_000, 20_000, 5_000
+        "c1",
+        "s1",
+        account_id,
+        rate,
+        f"+{DESTINATION}",
+        "network",
+        seed.LINE,
+        1_860_000,
+        5_580_000,
+        20_000,
+        5_000,
+        profile.id,
     )
     assert isinstance(call_service.authorise(ground.engine, ground.clock, wanted), Authorised)
     return "c1"
