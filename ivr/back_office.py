@@ -30,7 +30,7 @@ from ani.usage import store as usage_store
 from ani.usage.usage import month_of
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
-from billing.accounts.account import AccountState
+from billing.accounts.account import AccountRefusal, AccountState
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, CallEvent, NewCall
 from billing.charging.session import ChargeRefusal
@@ -60,6 +60,7 @@ class Payer:
     currency: str
     available_micros: int
     has_pin: bool
+    tariff_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +235,13 @@ class BackOffice:
 
     def _payer_now(self, connection: Connection, account_id: int) -> Payer | StrEnum:
         account = account_store.account_by_id(connection, account_id)
+        if account is not None and account.is_open and account.is_expired(self._shelf.clock.now()):
+            return AccountRefusal.EXPIRED
         if account is None or not account.is_open:
             is_suspended = account is not None and account.state is AccountState.SUSPENDED
             return FraudRefusal.SUSPENDED if is_suspended else ChargeRefusal.ACCOUNT_CLOSED
         has_pin = account_store.has_pin(connection, account_id, self._shelf.clock.now())
-        return Payer(account.id, account.number, account.currency, account.available_micros, has_pin)
+        return Payer(account.id, account.number, account.currency, account.available_micros, has_pin, account.tariff_id)
 
     def _check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
         shelf = self._shelf
@@ -280,7 +283,7 @@ class BackOffice:
         if isinstance(destination, CallRefusal):
             return destination
         now = shelf.clock.now()
-        rate = shelf.rates.rate_for(plan.profile.tariff_id, destination.e164, now)
+        rate = shelf.rates.rate_for(payer.tariff_id or plan.profile.tariff_id, destination.e164, now)
         if not isinstance(rate, Rate):
             return rate
         trunks = tuple(route.trunk for route in shelf.routes.routes_for(destination.e164))

@@ -14,7 +14,8 @@ from ani.negative.block import NegativeReason
 from ani.numbers import NumberRefusal
 from ani.qualification.qualification import AgeRefusal
 from ani.trust.trust import TrustRefusal
-from billing.accounts.account import AccountRefusal
+from billing.accounts.account import AccountRefusal, BindRefusal
+from billing.cards.card import TopUpRefusal
 from billing.charging.session import ChargeRefusal
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators.operator import ServiceRefusal
@@ -70,6 +71,14 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         AccountRefusal.LOCKED: Outcome("locked-out"),
         AccountRefusal.CLOSED: Outcome("account-closed"),
         AccountRefusal.SUSPENDED: Outcome("account-suspended"),
+        AccountRefusal.EXPIRED: Outcome("account-expired"),
+        BindRefusal.ALREADY: Outcome("line-bound-already"),
+        BindRefusal.TAKEN: Outcome("line-taken"),
+        BindRefusal.NOT_BOUND: Outcome("line-not-bound"),
+        BindRefusal.NOT_ASSERTED: Outcome("line-not-asserted"),
+        TopUpRefusal.WRONG: Outcome("voucher-wrong"),
+        TopUpRefusal.LOCKED: Outcome("locked-out"),
+        TopUpRefusal.FAILED: Outcome("recharge-failed"),
         FraudRefusal.SUSPENDED: Outcome("account-suspended"),
         FraudRefusal.ABROAD: Outcome("destination-abroad"),
         FraudRefusal.RISKY: Outcome("destination-blocked"),

@@ -15,10 +15,12 @@ MODULES = (
     "billing.allowances.tables",
     "billing.apikeys.tables",
     "billing.calls.tables",
+    "billing.cards.tables",
     "billing.charging.tables",
     "billing.fraud.tables",
     "billing.ledger.tables",
     "billing.operators.tables",
+    "billing.pins.tables",
     "billing.tariffs.tables",
     "dialplan.routes.tables",
 )

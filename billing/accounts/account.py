@@ -29,6 +29,16 @@ class AccountRefusal(StrEnum):
     LOCKED = "locked-out"
     CLOSED = "account-closed"
     SUSPENDED = "account-suspended"
+    EXPIRED = "account-expired"
+
+
+class BindRefusal(StrEnum):
+    """Why a caller cannot bind the line he calls from, or take it off again."""
+
+    ALREADY = "line-bound-already"
+    TAKEN = "line-taken"
+    NOT_BOUND = "line-not-bound"
+    NOT_ASSERTED = "line-not-asserted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,13 @@ class Account:
     limit_micros: int
     created_at: datetime
     closed_at: datetime | None
+    tariff_id: int | None = None
+    """Prices its calls in place of the service's tariff; an account that came from a card of a class with one."""
+    expires_at: datetime | None = None
+
+    def is_expired(self, now: datetime) -> bool:
+        """True when the card it came from is past its time."""
+        return self.expires_at is not None and self.expires_at <= now
 
     @property
     def is_open(self) -> bool:
@@ -87,6 +104,9 @@ class IssuedPin:
     issued_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    range_name: str | None = None
+    uses: int = 0
+    last_used_at: datetime | None = None
 
     def is_valid(self, now: datetime) -> bool:
         """True while it opens the account."""

@@ -20,13 +20,16 @@ from billing.accounts.account import (
     AccountLine,
     AccountRefusal,
     AccountState,
+    BindRefusal,
     IssuedPin,
     code_conflict,
     is_access_code,
     is_account_number,
-    is_pin,
 )
+from billing.cards.card import TopUpRefusal
+from billing.cards.redeeming.service import ToppedUp, open_by_pin, pay_in
 from billing.operators.store import operator_named
+from billing.pins.service import end_of, find_range, take_from
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
@@ -56,16 +59,58 @@ def check_access_code(
 
 
 def check_pin(engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, pin: str) -> int | AccountRefusal:
-    """The account that a PIN opens (its id), or why none is given; unknown, revoked and ended PINs answer alike."""
+    """The account that a PIN opens (its id), or why none is given.
+
+    Unknown, revoked and ended PINs and those of cards that are not activated or void answer alike, by the same
+    statements. The first use of a card opens its account.
+    """
     now = clock.now()
     with transaction(engine) as conn:
         if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now):
             return AccountRefusal.LOCKED
-        found = store.account_of_pin(conn, pepper.digest("pin", pin), now) if is_pin(pin) else None
+        found = open_by_pin(conn, pepper.digest("pin", pin), now)
         if found is None:
             record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now)
             return AccountRefusal.WRONG_PIN
         return _opened(conn, found, limits=limits, clock=clock, checked=None)
+
+
+def top_up(
+    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, *, ani: str, account_id: int, digits: str
+) -> ToppedUp | TopUpRefusal:
+    """Pay a card into an account by its PIN; a wrong one counts against the line and the account, as any wrong PIN."""
+    now = clock.now()
+    with transaction(engine) as conn:
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now):
+            return TopUpRefusal.LOCKED
+        answer = pay_in(conn, pepper.digest("pin", digits), account_id, now)
+        if answer is TopUpRefusal.WRONG:
+            record_wrong(conn, ani=ani, account_id=account_id, kind="card", at=now)
+        return answer
+
+
+def bind_line(engine: Engine, clock: Clock, *, account_id: int, ani: str) -> BindRefusal | None:
+    """Let a line open an account whose PIN the caller has proven; none when it does from now on (ANI-9).
+
+    A line that opens another account is shared only by access codes, which staff set.
+    """
+    with transaction(engine) as conn:
+        others = store.every_account_on_line(conn, ani)
+        if any(other.account_id == account_id for other in others):
+            return BindRefusal.ALREADY
+        if code_conflict(others, with_code=False) is not None:
+            return BindRefusal.TAKEN
+        store.insert_line(conn, account_id=account_id, ani=ani, code_hash=None, at=clock.now())
+    return None
+
+
+def unbind_line(engine: Engine, clock: Clock, *, account_id: int, ani: str) -> BindRefusal | None:
+    """Take a line off an account whose PIN the caller has proven; none when it is off."""
+    with transaction(engine) as conn:
+        at = clock.now()
+        if store.remove_line(conn, account_id=account_id, ani=ani, at=at, by="caller", note="by phone, PIN proven"):
+            return None
+    return BindRefusal.NOT_BOUND
 
 
 def create_account(
@@ -184,9 +229,19 @@ def set_code(engine: Engine, pepper: Pepper, *, number: str, line: str, code: st
 
 
 def issue_pin(
-    engine: Engine, clock: Clock, pepper: Pepper, account_id: int, *, expires_at: datetime | None = None
+    engine: Engine,
+    clock: Clock,
+    pepper: Pepper,
+    account_id: int,
+    *,
+    expires_at: datetime | None = None,
+    range_name: str = "",
 ) -> str:
-    """A new PIN of an open account: eight random digits, never issued before. Shown this once and kept as a hash."""
+    """A new PIN of an open account: eight random digits, never issued before. Shown this once and kept as a hash.
+
+    From a range of the account's operator it begins with the range's digits and, unless told otherwise, ends with the
+    range's period. Raises NotFoundError for an unknown range, StaffError for a full one.
+    """
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise StaffError("a PIN cannot end before it is issued")
@@ -194,8 +249,20 @@ def issue_pin(
         found = store.account_by_id(conn, account_id)
         if found is None or found.state is not AccountState.OPEN:
             raise StaffError("a PIN needs an open account")
-        digits, pin_hash = _draw_pin(conn, pepper)
-        store.insert_pin(conn, account_id=account_id, pin_hash=pin_hash, at=now, expires_at=expires_at)
+        whose = None
+        if range_name:
+            whose = find_range(conn, store.operator_id_of(conn, account_id), range_name)
+            take_from(conn, whose, 1)
+            expires_at = expires_at or end_of(whose, now)
+        digits, pin_hash = _draw_pin(conn, pepper, whose.prefix if whose else "")
+        store.insert_pin(
+            conn,
+            account_id=account_id,
+            pin_hash=pin_hash,
+            at=now,
+            expires_at=expires_at,
+            range_id=whose.id if whose else None,
+        )
     return digits
 
 
@@ -253,9 +320,10 @@ def _draw_number(conn: Connection) -> str:
     raise RuntimeError("no free account number was drawn")
 
 
-def _draw_pin(conn: Connection, pepper: Pepper) -> tuple[str, str]:
+def _draw_pin(conn: Connection, pepper: Pepper, prefix: str) -> tuple[str, str]:
+    free = PIN_DIGITS - len(prefix)
     for _ in range(_DRAWS):
-        digits = f"{secrets.randbelow(10**PIN_DIGITS):0{PIN_DIGITS}d}"
+        digits = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
         pin_hash = pepper.digest("pin", digits)
         if not store.is_pin_taken(conn, pin_hash):
             return digits, pin_hash

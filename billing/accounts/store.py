@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from billing.accounts.account import Account, AccountLine, AccountState, IssuedPin, LineAccount, reachable
 from billing.accounts.tables import account, account_line, pin
 from billing.operators.tables import operator
+from billing.pins.tables import pin_range
 from runtime.database import Instant
 from runtime.prepared import Prepared
 
@@ -26,6 +27,8 @@ _ACCOUNT: sa.Select[Any] = sa.select(
     account.c.limit_micros,
     account.c.created_at,
     account.c.closed_at,
+    account.c.tariff_id,
+    account.c.expires_at,
 ).join(operator, operator.c.id == account.c.operator_id)
 _STATE_AT = 6
 _BY_ID = Prepared(_ACCOUNT.where(account.c.id == sa.bindparam("account_id")))
@@ -43,15 +46,6 @@ _BY_CODE = Prepared(
         account_line.c.ani == sa.bindparam("line"),
         account_line.c.access_code_hash == sa.bindparam("code_hash"),
         account_line.c.removed_at.is_(None),
-    )
-)
-_BY_PIN = Prepared(
-    sa.select(account.c.id, account.c.state)
-    .join(pin, pin.c.account_id == account.c.id)
-    .where(
-        pin.c.pin_hash == sa.bindparam("pin_hash"),
-        pin.c.revoked_at.is_(None),
-        sa.or_(pin.c.expires_at.is_(None), pin.c.expires_at > sa.bindparam("now", type_=Instant)),
     )
 )
 _HAS_PIN = Prepared(
@@ -100,9 +94,9 @@ def account_of_code(conn: Connection, ani: str, code_hash: str) -> tuple[int, Ac
     return _opened(_BY_CODE.first(conn, line=ani, code_hash=code_hash))
 
 
-def account_of_pin(conn: Connection, pin_hash: str, now: datetime) -> tuple[int, AccountState] | None:
-    """The account a PIN opens, if the PIN is neither revoked nor past its time."""
-    return _opened(_BY_PIN.first(conn, pin_hash=pin_hash, now=now))
+def operator_id_of(conn: Connection, account_id: int) -> int:
+    """Whose customer an account is."""
+    return int(conn.execute(sa.select(account.c.operator_id).where(account.c.id == account_id)).scalar_one())
 
 
 def has_pin(conn: Connection, account_id: int, now: datetime) -> bool:
@@ -137,7 +131,16 @@ def lines(conn: Connection, *, account_id: int | None = None, limit: int) -> lis
 def pins(conn: Connection, account_id: int) -> list[IssuedPin]:
     """Every PIN ever issued to an account, the newest first; never their digits."""
     rows = conn.execute(
-        sa.select(pin.c.id, pin.c.issued_at, pin.c.expires_at, pin.c.revoked_at)
+        sa.select(
+            pin.c.id,
+            pin.c.issued_at,
+            pin.c.expires_at,
+            pin.c.revoked_at,
+            pin_range.c.name,
+            pin.c.uses,
+            pin.c.last_used_at,
+        )
+        .outerjoin(pin_range, pin_range.c.id == pin.c.range_id)
         .where(pin.c.account_id == account_id)
         .order_by(pin.c.id.desc())
     )
@@ -145,7 +148,16 @@ def pins(conn: Connection, account_id: int) -> list[IssuedPin]:
 
 
 def insert_account(
-    conn: Connection, *, operator_id: int, number: str, name: str, currency: str, limit_micros: int, at: datetime
+    conn: Connection,
+    *,
+    operator_id: int,
+    number: str,
+    name: str,
+    currency: str,
+    limit_micros: int,
+    at: datetime,
+    tariff_id: int | None = None,
+    expires_at: datetime | None = None,
 ) -> int:
     """A new open account with nothing on it; gives its id."""
     values = {
@@ -155,8 +167,15 @@ def insert_account(
         "currency": currency,
         "limit_micros": limit_micros,
         "created_at": at,
+        "tariff_id": tariff_id,
+        "expires_at": expires_at,
     }
     return int(conn.execute(sa.insert(account).returning(account.c.id), values).scalar_one())
+
+
+def set_expiry(conn: Connection, account_id: int, expires_at: datetime | None) -> None:
+    """Let an account end at another moment, or never."""
+    conn.execute(sa.update(account).where(account.c.id == account_id).values(expires_at=expires_at))
 
 
 def close_account(conn: Connection, account_id: int, *, at: datetime, by: str, note: str) -> None:
@@ -183,9 +202,23 @@ def set_code(conn: Connection, *, account_id: int, ani: str, code_hash: str | No
     return conn.execute(statement.values(access_code_hash=code_hash)).rowcount == 1
 
 
-def insert_pin(conn: Connection, *, account_id: int, pin_hash: str, at: datetime, expires_at: datetime | None) -> None:
+def insert_pin(
+    conn: Connection,
+    *,
+    account_id: int,
+    pin_hash: str,
+    at: datetime,
+    expires_at: datetime | None,
+    range_id: int | None = None,
+) -> None:
     """Let a PIN open an account."""
-    values = {"account_id": account_id, "pin_hash": pin_hash, "issued_at": at, "expires_at": expires_at}
+    values = {
+        "account_id": account_id,
+        "pin_hash": pin_hash,
+        "issued_at": at,
+        "expires_at": expires_at,
+        "range_id": range_id,
+    }
     conn.execute(sa.insert(pin), values)
 
 

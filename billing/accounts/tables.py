@@ -23,6 +23,9 @@ account = sa.Table(
     # counted up when a session starts or ends or money comes: what others on the account have to know
     sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
+    # of the card it came from; SQLite could not add a foreign key to a table that others refer to
+    sa.Column("tariff_id", RowId),
+    sa.Column("expires_at", Instant),
     sa.Column("closed_at", Instant),
     sa.Column("closed_by", sa.String(80)),
     sa.Column("close_note", sa.String(400)),
@@ -64,11 +67,16 @@ pin = sa.Table(
     "pin",
     metadata,
     sa.Column("id", RowId, primary_key=True),
-    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False, index=True),
+    # a card's PIN opens no account before the card is used for the first time
+    sa.Column("account_id", RowId, sa.ForeignKey("account.id"), index=True),
     sa.Column("pin_hash", sa.String(64), nullable=False, unique=True),
     sa.Column("issued_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("revoked_at", Instant),
     sa.Column("revoked_by", sa.String(80)),
     sa.Column("revoke_note", sa.String(400)),
+    sa.Column("range_id", RowId, sa.ForeignKey("pin_range.id"), index=True),
+    sa.Column("first_used_at", Instant),
+    sa.Column("last_used_at", Instant),
+    sa.Column("uses", sa.Integer, nullable=False, server_default="0"),
 )

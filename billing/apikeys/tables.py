@@ -11,6 +11,7 @@ api_key = sa.Table(
     sa.Column("operator_id", sa.ForeignKey("operator.id"), nullable=False),
     sa.Column("name", sa.String(80), nullable=False),
     sa.Column("secret_hash", sa.String(64), nullable=False),
+    sa.Column("scopes", sa.String(80), nullable=False, server_default="charging"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("created_by", sa.String(80), nullable=False),
     sa.Column("revoked_at", Instant),

@@ -56,7 +56,7 @@ def initiate(
     before = store.find_session(conn, opened.session_id)
     if before is not None:
         return _replayed(conn, before, opened)
-    if not funds.is_open:
+    if not funds.is_open or funds.is_expired(now):
         return ChargeRefusal.ACCOUNT_CLOSED
     if opened.rate.currency != funds.currency:
         raise CurrencyMismatchError(f"rate in {opened.rate.currency}, account in {funds.currency}")

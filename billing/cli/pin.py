@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from billing.cli import pin_range
 from runtime.command import (
     AsJson,
     CommandError,
@@ -30,11 +31,15 @@ def attach(app: typer.Typer) -> None:
     group = command_group(app, "pin", "PINs: eight digits that open an account from any line.")
     group.command("issue", epilog="Example: tollgate pin issue 4155550100 --expires 2027-01-01")(issue)
     group.command("revoke", epilog='Example: tollgate pin revoke 4155550100 --reason "card lost" --yes')(revoke)
+    pin_range.attach(group)
 
 
 def issue(
     account: AccountNumber,
-    expires: Annotated[str, typer.Option(help="When it ends (ISO 8601, UTC if no zone); never if not given.")] = "",
+    expires: Annotated[
+        str, typer.Option(help="When it ends (ISO 8601, UTC if no zone); never, or as the range says, if not given.")
+    ] = "",
+    pins_of: Annotated[str, typer.Option("--range", help="Range of PINs it is taken from.")] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +52,8 @@ def issue(
     settings = open_settings()
     engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
     found = service.find_account(engine, account)
-    digits = service.issue_pin(engine, SystemClock(), pepper, found.id, expires_at=expires_at)
+    digits = service.issue_pin(engine, SystemClock(), pepper, found.id, expires_at=expires_at, range_name=pins_of)
+    expires_at = expires_at if dry_run else service.describe_account(engine, account)[2][0].expires_at
     if dry_run:
         digits = "--------"
     if as_json:

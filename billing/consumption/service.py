@@ -184,7 +184,7 @@ def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: 
         permit = fraud.judge(conn, now, attempt, standing)
         if isinstance(permit, FraudRefusal):
             return permit
-        refusal = _not_to_be_debited(funds, rate, charged)
+        refusal = _not_to_be_debited(funds, rate, charged, now)
         if refusal is not None:
             return refusal
         fraud.keep(conn, now, attempt, permit)
@@ -311,8 +311,8 @@ def _until(session: Session) -> datetime:
     return session.ended_at or session.valid_until_at
 
 
-def _not_to_be_debited(funds: Funds, rate: Rate, charged_micros: int) -> Refusal | None:
-    if not funds.is_open:
+def _not_to_be_debited(funds: Funds, rate: Rate, charged_micros: int, now: datetime) -> Refusal | None:
+    if not funds.is_open or funds.is_expired(now):
         return ChargeRefusal.ACCOUNT_CLOSED
     if rate.currency != funds.currency:
         return ConsumptionRefusal.OTHER_CURRENCY

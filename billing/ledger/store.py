@@ -50,6 +50,7 @@ FUNDS_COLUMNS = (
     account.c.limit_micros,
     account.c.revision,
     account.c.state == sa.literal("suspended"),
+    account.c.expires_at,
 )
 _FUNDS = sa.select(*FUNDS_COLUMNS).with_for_update(key_share=True)
 _FUNDS_BY_ID = Prepared(_FUNDS.where(account.c.id == sa.bindparam("account_id")))

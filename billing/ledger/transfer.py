@@ -129,6 +129,12 @@ class Funds:
     revision: int = 0
     """Counted up when a session starts or ends or money comes."""
     is_suspended: bool = False
+    expires_at: datetime | None = None
+    """When the card it came from ends; none for never."""
+
+    def is_expired(self, now: datetime) -> bool:
+        """True when nothing may be charged to it any more."""
+        return self.expires_at is not None and self.expires_at <= now
 
     @property
     def available_micros(self) -> int:

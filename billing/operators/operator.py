@@ -52,6 +52,8 @@ class ProfileTerms:
     session_cap_s: int = 1860
     month_cap_s: int = 5580
     reach: Reach = Reach.HOME
+    bind_line: bool = False
+    pin_range: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class ServiceProfile:
     session_cap_s: int
     month_cap_s: int
     reach: Reach = Reach.HOME
+    bind_line: bool = False
+    pin_range: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ _PROFILE: sa.Select[Any] = (
         service_profile.c.session_cap_s,
         service_profile.c.month_cap_s,
         service_profile.c.reach,
+        service_profile.c.bind_line,
+        service_profile.c.pin_range,
     )
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)
@@ -72,7 +74,8 @@ def profile_named(conn: Connection, operator_code: str, name: str) -> ServicePro
 
 
 def _profile(row: Sequence[Any]) -> ServiceProfile:
-    return dataclasses.replace(ServiceProfile(*row), reach=Reach(row[-1]))
+    found = ServiceProfile(*row)
+    return dataclasses.replace(found, reach=Reach(found.reach))
 
 
 def operator_named(conn: Connection, code: str) -> Operator | None:

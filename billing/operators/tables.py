@@ -30,6 +30,8 @@ service_profile = sa.Table(
     sa.Column("session_cap_s", sa.Integer, nullable=False, server_default="1860"),
     sa.Column("month_cap_s", sa.Integer, nullable=False, server_default="5580"),
     sa.Column("reach", sa.String(10), nullable=False, server_default="home"),
+    sa.Column("bind_line", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("pin_range", sa.String(40), nullable=False, server_default=""),
     sa.UniqueConstraint("operator_id", "name"),
 )
 

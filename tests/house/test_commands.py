@@ -16,12 +16,26 @@ from tests.house.tree import committed_texts
 WITHOUT_JSON = frozenset({"gateway run", "web run"})
 """Commands that answer nothing: they run until they are stopped."""
 READ_ONLY = frozenset(
-    {"list", "show", "test", "explain", "live", "current", "check", "env", "doctor", "run", "audit", "prompts"}
+    {
+        "list",
+        "show",
+        "test",
+        "explain",
+        "live",
+        "current",
+        "check",
+        "env",
+        "doctor",
+        "run",
+        "audit",
+        "prompts",
+        "report",
+    }
 )
 WRITES_ELSEWHERE = frozenset({"asterisk render", "call hangup", "demo up"})
 """Not the database of this installation: these write files or a database of their own, or tell the switch."""
 CAN_BE_UNDONE = frozenset({"route remove"})
-DESTRUCTIVE = frozenset({"close", "revoke", "remove", "hangup", "block", "unblock"})
+DESTRUCTIVE = frozenset({"close", "revoke", "remove", "hangup", "block", "unblock", "void"})
 HEAVY = ("sqlalchemy", "alembic", "pydantic_settings", "psycopg", "phonenumbers", "panoramisk", "asyncio")
 
 

@@ -14,7 +14,14 @@ from tests.house.tree import HOUSE, modules
 
 SHELLS = frozenset({"__init__", "tables", "store", "service", "cli"})
 UNSPOKEN_REFUSALS = frozenset(
-    {"ConsumptionRefusal", "CreditRefusal", "MovementRefusal", "ImportRefusal", "EnvironmentRefusal"}
+    {
+        "ConsumptionRefusal",
+        "CreditRefusal",
+        "MovementRefusal",
+        "ImportRefusal",
+        "EnvironmentRefusal",
+        "AllocationRefusal",
+    }
 )
 """What is refused to staff is said on the terminal, to a switch by closing its connection, to services in JSON."""
 

@@ -1,0 +1,1 @@
+"""Drawing the PINs of a batch and writing them, encrypted, to its print file: once."""

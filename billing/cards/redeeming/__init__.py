@@ -1,0 +1,1 @@
+"""What a PIN opens, and the first use of a card."""

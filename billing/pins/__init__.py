@@ -1,0 +1,1 @@
+"""Ranges that PINs are issued from, and the allocations of outside systems."""

@@ -1,0 +1,1 @@
+"""PINs that an outside system supplies or asks for, each allocation once."""
