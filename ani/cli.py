@@ -122,6 +122,26 @@ def negative_import(
     return cli_import.run(ask, lambda what: service.import_blocks(engine, SystemClock(), what, staff_name()))
 
 
+@negative_app.command("export", epilog="Example: tollgate negative export blocked.csv")
+def negative_export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV to write; `negative import` reads it.")],
+    with_past: Annotated[bool, typer.Option("--all", help="Those lifted or run out as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the blocked lines to a file: ani, reason, note, until, and who made and lifted each block."""
+    from ani.negative import service
+    from runtime.clock import SystemClock
+
+    try:
+        written = service.export_blocks(open_engine(open_settings()), SystemClock(), file, with_past=with_past)
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}", ExitCode.USAGE) from error
+    if as_json:
+        print_document({"file": str(file), "written": written})
+    else:
+        print_done(f"{written} written to {file}")
+
+
 @negative_app.command("list", epilog="Example: tollgate negative list --reason chargeback")
 def negative_list(
     reason: Annotated[NegativeReason | None, typer.Option("--reason", help="Only these.")] = None,
@@ -168,6 +188,9 @@ def negative_block(
     until: Annotated[
         str, typer.Option("--until", help="A date (its begin, UTC) or a moment such as 2027-01-31T18:00Z.")
     ] = "",
+    end_calls: Annotated[
+        bool, typer.Option("--end-calls", help="Also end calls from the line that are up, within a second or two.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
@@ -181,7 +204,7 @@ def negative_block(
     except (ValueError, OverflowError):
         raise CommandError("--until: a date (2027-01-31) or a moment (2027-01-31T18:00Z)", ExitCode.USAGE) from None
     settings = open_settings()
-    wanted = NewBlock(_line(number, settings.call.home_country), reason, note, expires_at)
+    wanted = NewBlock(_line(number, settings.call.home_country), reason, note, expires_at, end_calls)
     is_new = service.block(open_engine(settings, dry_run=dry_run), SystemClock(), wanted, staff_name())
     if as_json:
         print_document({"ani": wanted.ani, "reason": reason.value, "blocked": is_new, "dry_run": dry_run})

@@ -31,6 +31,7 @@ from ani.usage.usage import month_of
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountRefusal, AccountState
+from billing.blocks import service as block_service
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, CallEvent, NewCall
 from billing.charging.session import ChargeRefusal
@@ -87,6 +88,7 @@ class Authorised:
     cap_ms: int
     revision: int = 0
     is_shared: bool = False
+    ani: str = ""
 
     @property
     def trunk(self) -> str:
@@ -149,6 +151,13 @@ class BackOffice:
     async def payer(self, account_id: int) -> Payer | StrEnum:
         """The account a line belongs to."""
         return await self._run(self._payer, account_id)
+
+    async def block_line(self, ani: str, pin: str) -> StrEnum:
+        """Block the line for its subscriber, who proves himself with this PIN; a wrong one is counted."""
+        shelf = self._shelf
+        return await self._run(
+            block_service.block_by_pin, shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, pin
+        )
 
     async def check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
         """The account this code opens on this line; a wrong one is counted."""
@@ -222,7 +231,7 @@ class BackOffice:
                 line,
                 bool(asserted),
                 listed=listing_store.current_listing(connection, ani) is not None,
-                block=block.reason if block else None,
+                block=block,
                 locked=LockoutRefusal.LOCKED if locked else None,
                 accounts=tuple(account_store.accounts_on_line(connection, ani)),
                 month_left_ms=usage_store.left_ms(connection, ani, month_of(ring.at), profile.month_cap_s * 1000),
@@ -336,6 +345,7 @@ class BackOffice:
             answer.cap_ms,
             answer.revision,
             answer.is_shared,
+            plan.ani,
         )
 
 

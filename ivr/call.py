@@ -97,6 +97,8 @@ class CallStory:
             accounts=len(arrival.accounts),
             month_left_s=arrival.month_left_ms // 1000,
         )
+        if arrival.block is not None:
+            self._note("negative", arrival.block.reason, **arrival.block.told)
         self._note("trust", arrival.trust.demand, rule=arrival.trust.rule, evidence=list(arrival.trust.rows))
         plan = receive(arrival) if self._office.can_extend else CallRefusal.NO_SWITCH_LINK
         if isinstance(plan, Plan):
@@ -177,6 +179,8 @@ class CallStory:
             entry, digits = entry.hear(await self._ask(entry))
             if digits is None:
                 continue
+            if digits == questions.BLOCK_THIS_LINE:
+                return await self._block_line(plan)
             offer = await self._office.offer(plan, payer, digits)
             if isinstance(offer, Offer):
                 self._note_offer(offer)
@@ -189,6 +193,21 @@ class CallStory:
             refusal = offer
             entry = entry.wrong((SOUND_FOLDER + outcome_of(offer).prompt,))
         return refusal
+
+    async def _block_line(self, plan: Plan) -> StrEnum:
+        """The subscriber blocks his line, with the PIN of an account of this line (ANI-5)."""
+        self.step = "line-block"
+        entry = self._entry(questions.PIN_TO_BLOCK)
+        while plan.ani and not entry.exhausted:
+            entry, digits = entry.hear(await self._ask(entry))
+            if digits is None:
+                continue
+            answer = await self._office.block_line(plan.ani, digits)
+            self._note(entry.question.name, str(answer))
+            if answer not in WRONG_ENTRIES:
+                return answer
+            entry = entry.wrong((SOUND_FOLDER + outcome_of(answer).prompt,))
+        return CallRefusal.TOO_MANY_ATTEMPTS
 
     async def _authorise(self, plan: Plan, payer: Payer, offer: Offer) -> Authorised | StrEnum:
         price = spoken.say_price(offer.rate.price_per_minute_micros, offer.rate.currency)

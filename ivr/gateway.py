@@ -21,6 +21,7 @@ from ivr.ami.faults import AmiFault, LoginRefused
 from ivr.ami.protocol import Event
 from ivr.ami.switch import Switch
 from ivr.back_office import Shelf
+from ivr.block_watch import BlockWatch
 from ivr.call import StoryRules
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.meters import Meters
@@ -68,6 +69,7 @@ class Gateway:
         shelf = Shelf(engine, clock, pepper, settings, rates, routes, self._call_pool, self._can_extend)
         self._meters = Meters(engine, clock, switch, self._meter_pool, shelf.policy, self._log)
         self._watch = AccountWatch(engine, self._meter_pool, self._live, self._meters, self._log)
+        self._blocks = BlockWatch(engine, clock, switch, self._meter_pool, self._live, self._log)
         self._settler = Settler(engine, clock, switch, self._meter_pool, self._live, self._log, self._watch.nudge)
         self._recovery = Recovery(
             engine,
@@ -105,6 +107,7 @@ class Gateway:
         self._ami.start()
         self._spawn(self._recovery.run_for_ever())
         self._spawn(self._watch.run_for_ever())
+        self._spawn(self._blocks.run_for_ever())
         self._log.info("ready", agi=f"{self._settings.agi.host}:{self._server.port}", switch=self._settings.switch.name)
         await stop.wait()
         self._log.info("draining", sessions=len(self._server.live), calls=len(self._live))

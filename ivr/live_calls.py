@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from billing.calls.call import CallEvent
 from billing.rating import Rate
@@ -25,12 +26,15 @@ class LiveCall:
     account_id: int | None = None
     meter: Meter | None = None
     trunks_left: tuple[str, ...] = ()
+    ani: str = ""
     destination: str = ""
     trunk: str = ""
     shown_number: str = ""
     answered_at: datetime | None = None
     called_uniqueid: str = ""
     disposition: str | None = None
+    ended_for: StrEnum | None = None
+    """The refusal for which it was ended in mid-call; its disposition, and what its caller is told."""
     events: list[CallEvent] = field(default_factory=list)
     waits_ms: list[float] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None

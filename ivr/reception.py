@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 
-from ani.negative.block import NegativeReason
+from ani.negative.block import Block
 from ani.numbers import Ani, NumberRefusal
 from ani.trust.trust import Demand, Evidence, TrustRefusal, TrustRow, Verdict
 from billing.accounts.account import LineAccount
@@ -44,7 +44,7 @@ class Arrival:
     line: Ani | NumberRefusal
     asserted: bool
     listed: bool = False
-    block: NegativeReason | None = None
+    block: Block | None = None
     locked: StrEnum | None = None
     accounts: tuple[LineAccount, ...] = ()
     month_left_ms: int = 0
@@ -106,7 +106,7 @@ def _line_refusal(arrival: Arrival, profile: ServiceProfile) -> StrEnum | None:
     if isinstance(arrival.line, NumberRefusal) and profile.age_check:
         return arrival.line
     if arrival.block is not None:
-        return arrival.block
+        return arrival.block.reason
     if arrival.trust.demand is Demand.REFUSE:
         return TrustRefusal.NOT_TRUSTED
     if is_known and profile.age_check and not arrival.listed and not arrival.accounts:

@@ -153,6 +153,7 @@ class Recovery:
         if call.meter is None and session is not None:
             # Seen for the first time, or while another process, draining now, was still in dialogue with the caller.
             call.rate, call.destination, call.cap_ms = kept.rate, row.destination, session.cap_ms
+            call.ani = row.ani
             call.account_id = session.account_id
             call.meter = Meter(session.granted_ms, session.final, session.request_number)
         return call

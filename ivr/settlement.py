@@ -58,6 +58,8 @@ class Settler:
         return await self._settle(call, None, self._clock.now(), disposition, cause, source)
 
     def _disposition(self, call: LiveCall, used_ms: int) -> str:
+        if call.ended_for is not None:
+            return call.ended_for
         meter = call.meter
         if meter is None or not meter.final or used_ms < meter.granted_ms - CUT_TOLERANCE_MS:
             return "answered"

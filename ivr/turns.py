@@ -19,7 +19,7 @@ from ivr.caller import AgiCaller
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.metering import Meter
 from ivr.reception import Ring
-from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE
+from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE, outcome_of
 from ivr.settlement import Settler
 from ivr.switch_record import SwitchRecord, parse_record
 from runtime import ids
@@ -152,6 +152,7 @@ class Turns:
         call.meter = Meter(authorised.granted_ms, authorised.final, 0)
         call.account_id, call.seen_revision = authorised.account_id, authorised.revision
         call.reconsider_due = authorised.is_shared
+        call.ani = authorised.ani
         self._connected(call)
         call.destination = decision.destination
         call.trunks_left = authorised.trunks[1:]
@@ -212,7 +213,10 @@ class Turns:
     async def _after_conversation(self, channel: Channel, call: LiveCall, record: SwitchRecord | None) -> None:
         if record is not None and record.ended_at is not None:
             await self._settler.settle_answered(call, record, "after-dial")
-        await self._say_goodbye(channel, PROMPT_OF_END.get(call.disposition or "", "thank-you"), NORMAL_CLEARING)
+        prompt = PROMPT_OF_END.get(call.disposition or "", "thank-you")
+        if call.ended_for is not None:
+            prompt = outcome_of(call.ended_for).prompt
+        await self._say_goodbye(channel, prompt, NORMAL_CLEARING)
 
     async def _say_goodbye(self, channel: Channel, prompt: str, cause: int) -> None:
         await AgiCaller(channel).say((f"tollgate/{prompt}", "tollgate/goodbye"))

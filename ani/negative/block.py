@@ -21,12 +21,16 @@ class NegativeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewBlock:
-    """A block to be made: `expires_at` is the first moment it no longer holds, none for a block without end."""
+    """A block to be made: `expires_at` is the first moment it no longer holds, none for a block without end.
+
+    `ends_calls`: calls from the line that are up are ended too; without it they go on to their own end.
+    """
 
     ani: str
     reason: NegativeReason
     note: str = ""
     expires_at: datetime | None = None
+    ends_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,14 @@ class Block:
     lifted_at: datetime | None
     lifted_by: str | None
     lift_note: str | None
+    ends_calls: bool = False
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What a call's record says of the entry that refused or ended it: rule, age and source."""
+        until = self.expires_at.isoformat() if self.expires_at else "lifted"
+        since = self.blocked_at.isoformat(timespec="seconds")
+        return {"entry": self.entry_id, "since": since, "until": until, "source": self.blocked_by}
 
     def is_in_force(self, now: datetime) -> bool:
         """True while the line is refused because of this entry."""

@@ -28,6 +28,7 @@ _FIELDS = (
     negative_entry.c.lifted_at,
     negative_entry.c.lifted_by,
     negative_entry.c.lift_note,
+    negative_entry.c.ends_calls,
 )
 _CURRENT = Prepared(
     sa.select(*_FIELDS)
@@ -38,6 +39,11 @@ _CURRENT = Prepared(
 _IN_FORCE_ON = (
     sa.select(*_FIELDS)
     .where(negative_entry.c.ani.in_(sa.bindparam("lines", expanding=True)), _IN_FORCE)
+    .order_by(negative_entry.c.id)
+)
+_ENDING = Prepared(
+    sa.select(*_FIELDS)
+    .where(negative_entry.c.ends_calls, negative_entry.c.blocked_at > sa.bindparam("since_at"), _IN_FORCE)
     .order_by(negative_entry.c.id)
 )
 _INSERT = sa.insert(negative_entry)
@@ -62,6 +68,11 @@ def current_block(conn: Connection, ani: str, now: datetime) -> Block | None:
     return _block(row) if row else None
 
 
+def ending_blocks(conn: Connection, since_at: datetime, now: datetime) -> list[Block]:
+    """The blocks in force that end calls and were made after that moment, oldest first."""
+    return [_block(row) for row in _ENDING.all(conn, since_at=since_at, now=now)]
+
+
 def blocks_in_force(conn: Connection, lines: Collection[str], now: datetime) -> list[Block]:
     """Every block in force on these lines, oldest first within a thousand lines."""
     wanted = list(lines)
@@ -73,11 +84,19 @@ def blocks_in_force(conn: Connection, lines: Collection[str], now: datetime) -> 
 
 
 def list_blocks(
-    conn: Connection, *, ani: str | None, reason: NegativeReason | None, in_force_at: datetime | None, limit: int
+    conn: Connection,
+    *,
+    ani: str | None,
+    reason: NegativeReason | None,
+    in_force_at: datetime | None,
+    limit: int,
+    before_id: int | None = None,
 ) -> list[Block]:
     """Entries, newest first; `in_force_at` none gives those that were lifted or have run out as well."""
     query = sa.select(*_FIELDS).order_by(negative_entry.c.id.desc()).limit(limit)
     arguments: dict[str, Any] = {}
+    if before_id is not None:
+        query = query.where(negative_entry.c.id < before_id)
     if ani is not None:
         query = query.where(negative_entry.c.ani == ani)
     if reason is not None:
@@ -100,6 +119,7 @@ def insert_blocks(conn: Connection, wanted: Iterable[NewBlock], by: str, at: dat
                 "note": new.note,
                 "blocked_at": at,
                 "expires_at": new.expires_at,
+                "ends_calls": new.ends_calls,
             }
             for new in wanted
         ],

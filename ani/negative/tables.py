@@ -17,4 +17,11 @@ negative_entry = sa.Table(
     sa.Column("lifted_at", Instant),
     sa.Column("lifted_by", sa.String(80)),
     sa.Column("lift_note", sa.String(400)),
+    sa.Column("ends_calls", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+sa.Index(
+    "ix_negative_entry_ends_calls",
+    negative_entry.c.blocked_at,
+    sqlite_where=negative_entry.c.ends_calls,
+    postgresql_where=negative_entry.c.ends_calls,
 )

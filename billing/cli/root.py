@@ -2,10 +2,40 @@
 
 import typer
 
-from billing.cli import account, adjust, apikey, call, card, fraud, ledger, line, operator, pin, tariff, trust
+from billing.cli import (
+    account,
+    adjust,
+    apikey,
+    blocks,
+    call,
+    card,
+    fraud,
+    ledger,
+    line,
+    operator,
+    pin,
+    tariff,
+    trust,
+)
+
+NOUNS = (
+    account,
+    apikey,
+    adjust,
+    blocks,
+    call,
+    card,
+    fraud,
+    ledger,
+    line,
+    operator,
+    pin,
+    tariff,
+    trust,
+)
 
 
 def attach(app: typer.Typer) -> None:
     """Bring this room's commands."""
-    for noun in (account, apikey, adjust, call, card, fraud, ledger, line, operator, pin, tariff, trust):
+    for noun in NOUNS:
         noun.attach(app)

@@ -104,3 +104,15 @@ def test_a_mistake_ends_in_one_clear_line(terminal: Terminal, arguments: tuple[s
     assert says in answer.err
     assert answer.out == ""
     assert Path("own.csv").read_text() == "not,a reject file\n"
+
+
+def test_blocks_are_written_and_read_again(terminal: Terminal) -> None:
+    terminal.must("negative", "block", "6045550123", "--reason", "minor", "--note", "a, b", "--until", "2999-12-31")
+    terminal.must("negative", "block", "6045550124", "--reason", "chargeback", "--end-calls")
+    assert terminal.must("negative", "export", "blocked.csv").out == "2 written to blocked.csv\n"
+    again = terminal.must("negative", "import", "blocked.csv", "--json").document
+    assert (again["loaded"], again["unchanged"], again["rejected"]) == (0, 2, 0)
+    terminal.must("negative", "unblock", "6045550124", "--note", "paid")
+    assert terminal.must("negative", "export", "blocked.csv", "--json").document["written"] == 1
+    assert terminal.must("negative", "export", "all.csv", "--all", "--json").document["written"] == 2
+    assert "2999-12-31T00:00:00+00:00" in Path("all.csv").read_text()

@@ -32,7 +32,7 @@ READ_ONLY = frozenset(
         "report",
     }
 )
-WRITES_ELSEWHERE = frozenset({"asterisk render", "call hangup", "demo up"})
+WRITES_ELSEWHERE = frozenset({"asterisk render", "call hangup", "demo up", "negative export"})
 """Not the database of this installation: these write files or a database of their own, or tell the switch."""
 CAN_BE_UNDONE = frozenset({"route remove"})
 DESTRUCTIVE = frozenset({"close", "revoke", "remove", "hangup", "block", "unblock", "void"})

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from ani.negative import service as negative_service
 from ani.negative.block import NegativeReason, NewBlock
 from billing.accounts import service as account_service
+from billing.blocks import service as block_service
 from billing.calls import service as call_service
 from billing.calls.call import CallEvent, Settle
 from billing.tariffs.service import RateBook
@@ -175,6 +176,27 @@ def test_a_minor_is_refused_like_a_wrong_number(town: Town, shelf: Shelf) -> Non
 def test_age_check_needs_an_identified_line(town: Town, shelf: Shelf) -> None:
     assert tell(shelf, {}, dnis=CHECKED, asserted=STRANGER).decision == Bye(21, "line-not-identified")
     assert tell(shelf, {}, dnis=CHECKED, asserted="anonymous").decision == Bye(21, "number-withheld")
+
+
+def test_a_subscriber_blocks_his_line_with_his_pin(town: Town, shelf: Shelf) -> None:
+    ann, bob = town.account("ann", 5_000_000, line=ANN), town.account("bob", 5_000_000)
+    anns, bobs = town.pin(ann), town.pin(bob)
+    told = tell(shelf, {"destination": ["*60"], "block-pin": [bobs, bobs, bobs]})
+    assert isinstance(told.decision, Bye)
+    assert told.decision.disposition == "too-many-attempts"
+    told = tell(shelf, {"destination": ["*60"], "block-pin": ["00000000", anns]})
+    assert isinstance(told.decision, Bye)
+    assert told.decision.disposition == "blocked-by-subscriber"
+    assert told.caller.heard[-2] == "tollgate/line-blocked-by-subscriber"
+    told = tell(shelf, {"destination": [f"011{PARIS}"]})
+    assert isinstance(told.decision, Bye)
+    assert told.decision.disposition == "blocked-by-subscriber"
+    (noted,) = [event for event in told.events if event.step == "negative"]
+    assert set(noted.detail) == {"entry", "since", "until", "source"}
+    block_service.lift_own_block(
+        town.engine, town.clock, account_number=ann.number, ani=ANN, by="ann", note="home again"
+    )
+    assert isinstance(tell(shelf, {"destination": [f"011{PARIS}"]}).decision, Dial)
 
 
 @pytest.mark.parametrize("reason", list(NegativeReason))
