@@ -15,6 +15,7 @@ from billing.pricing.plain import billed_s
 from billing.pricing.quote import Running, common_time_ms
 from billing.pricing.rate import NO_CONTEXT, NOTHING, VOICE, Context, Grant, Rate
 from billing.pricing.terms import Terms
+from billing.pricing.units import draws_to_hold, refreshed, with_units
 
 __all__ = [
     "NOTHING",
@@ -31,13 +32,17 @@ __all__ = [
     "charge_micros",
     "common_time_ms",
     "draws",
+    "draws_to_hold",
     "explain",
     "hold_micros",
     "in_order",
     "largest_grant",
     "price_micros",
+    "refreshed",
     "renewed",
     "talk_time_ms",
+    "unrounded_micros",
+    "with_units",
 ]
 
 
@@ -56,6 +61,11 @@ def price_micros(rate: Rate, used_ms: int, context: Context = NO_CONTEXT) -> int
     below zero. Raises ValueError when the price depends on the time of day and the context does not know the start.
     """
     return _price.price(rate, used_ms, context)
+
+
+def unrounded_micros(rate: Rate, used_ms: int, context: Context = NO_CONTEXT) -> int:
+    """What this use adds to a month whose total alone is rounded: its price up to a micro-unit."""
+    return _price.unrounded(rate, used_ms, context)
 
 
 def hold_micros(rate: Rate, used_ms: int, context: Context = NO_CONTEXT) -> int:

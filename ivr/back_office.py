@@ -31,6 +31,7 @@ from ani.usage.usage import month_of
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountRefusal, AccountState
+from billing.allowances import service as allowances
 from billing.blocks import service as block_service
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, CallEvent, NewCall
@@ -38,7 +39,7 @@ from billing.charging.session import ChargeRefusal
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators import store as operator_store
 from billing.operators.operator import ServiceProfile
-from billing.rating import Context, Rate, talk_time_ms
+from billing.rating import Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
 from ivr.metering import MeterPolicy
@@ -182,9 +183,9 @@ class BackOffice:
         shelf = self._shelf
         return await self._run(account_service.issue_pin, shelf.engine, shelf.clock, shelf.pepper, payer.account_id)
 
-    async def offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | StrEnum:
-        """What the dialled digits mean, cost and allow, at this moment's balance."""
-        return await self._run(self._offer, plan, payer, digits)
+    async def offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | StrEnum:
+        """What the dialled digits mean, cost and allow, at this moment's balance and with the included units left."""
+        return await self._run(self._offer, plan, payer, digits, dnis)
 
     async def authorise(
         self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]
@@ -286,7 +287,7 @@ class BackOffice:
             evidence_days=profile.evidence_days,
         )
 
-    def _offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | StrEnum:
+    def _offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | StrEnum:
         shelf = self._shelf
         destination = _wanted(digits, plan.country)
         if isinstance(destination, CallRefusal):
@@ -303,10 +304,12 @@ class BackOffice:
                 # A call to ourselves would be a caller of its own, and so on until every channel is taken.
                 return CallRefusal.DESTINATION_IS_OURS
             current = self._payer_now(connection, payer.account_id)
-        if not isinstance(current, Payer):
-            return current
+            if not isinstance(current, Payer):
+                return current
+            wanted = destination.e164
+            context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
         cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
-        talk_ms = talk_time_ms(rate, current.available_micros, cap_ms, Context(now))
+        talk_ms = talk_time_ms(rate, current.available_micros, cap_ms, context)
         return Offer(destination.e164, trunks, rate, talk_ms)
 
     def _authorise(
@@ -329,6 +332,7 @@ class BackOffice:
             profile_id=plan.profile.id,
             valid_for=timedelta(seconds=shelf.settings.switch.ring_timeout_s + charging.settle_grace_s),
             events=tuple(events),
+            access_number=ring.dnis,
         )
         answer = call_service.authorise(shelf.engine, shelf.clock, request)
         if isinstance(answer, StrEnum):

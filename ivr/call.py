@@ -181,7 +181,7 @@ class CallStory:
                 continue
             if digits == questions.BLOCK_THIS_LINE:
                 return await self._block_line(plan)
-            offer = await self._office.offer(plan, payer, digits)
+            offer = await self._office.offer(plan, payer, digits, self._ring.dnis)
             if isinstance(offer, Offer):
                 self._note_offer(offer)
                 if offer.talk_ms < self._office.minimum_talk_ms:

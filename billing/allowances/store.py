@@ -5,46 +5,58 @@ same.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from billing.allowances.period import end_of
 from billing.allowances.tables import bundle, bundle_use, month_use
 from billing.pricing.bundles import Bundle, CoverRule, Draw, in_order, renewed
 from runtime.prepared import Prepared
 
+_COLUMNS = (
+    bundle.c.id,
+    bundle.c.units - bundle.c.held,
+    bundle.c.measure,
+    bundle.c.rule,
+    bundle.c.priority,
+    bundle.c.expires_at,
+    bundle.c.services,
+    bundle.c.prefixes,
+    bundle.c.price_micros,
+    bundle.c.covers_fees,
+    bundle.c.rolls_over,
+    bundle.c.name,
+)
 _BUNDLES = Prepared(
-    sa.select(
-        bundle.c.id,
-        bundle.c.units - bundle.c.held,
-        bundle.c.measure,
-        bundle.c.rule,
-        bundle.c.priority,
-        bundle.c.expires_at,
-        bundle.c.services,
-        bundle.c.prefixes,
-        bundle.c.price_micros,
-        bundle.c.covers_fees,
-        bundle.c.rolls_over,
-        bundle.c.name,
-    ).where(
+    sa.select(*_COLUMNS, bundle.c.period, bundle.c.period_units, bundle.c.begins_at).where(
         bundle.c.account_id == sa.bindparam("of_account"),
         bundle.c.begins_at <= sa.bindparam("at"),
-        sa.or_(bundle.c.expires_at.is_(None), bundle.c.expires_at > sa.bindparam("at")),
+        bundle.c.closed_at.is_(None),
+        sa.or_(
+            bundle.c.expires_at.is_(None),
+            bundle.c.expires_at > sa.bindparam("at"),
+            sa.and_(bundle.c.renews, bundle.c.next_id.is_(None)),
+        ),
     )
 )
+_OF_SESSION = Prepared(
+    sa.select(*_COLUMNS, bundle_use.c.held + bundle_use.c.used, bundle.c.closed_at)
+    .join_from(bundle_use, bundle, bundle.c.id == bundle_use.c.bundle_id)
+    .where(bundle_use.c.session_id == sa.bindparam("of_session"))
+)
+_OPEN_USE = Prepared(sa.insert(bundle_use), ("session_id", "bundle_id", "held"))
 _HOLD = Prepared(
     sa.update(bundle)
     .where(bundle.c.id == sa.bindparam("bundle_id"), bundle.c.units - bundle.c.held >= sa.bindparam("more"))
     .values(held=bundle.c.held + sa.bindparam("more"))
 )
 _NOTE_HOLD = Prepared(
-    sa.text(
-        "INSERT INTO bundle_use (session_id, bundle_id, held, used) VALUES (:session_id, :bundle_id, :more, 0)"
-        " ON CONFLICT (session_id, bundle_id) DO UPDATE SET held = bundle_use.held + excluded.held"
-    )
+    sa.update(bundle_use)
+    .where(bundle_use.c.session_id == sa.bindparam("of_session"), bundle_use.c.bundle_id == sa.bindparam("of_bundle"))
+    .values(held=bundle_use.c.held + sa.bindparam("more"))
 )
 _HELD = Prepared(
     sa.select(bundle_use.c.bundle_id, bundle_use.c.held).where(bundle_use.c.session_id == sa.bindparam("of_session"))
@@ -88,8 +100,50 @@ class UnitsGoneError(Exception):
     """Included units were to be held that are not there: they were taken since they were read. Nothing was held."""
 
 
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A bundle of an account with the units that are free, and what its next period will be.
+
+    A period of no length never ends. Each gives `period_units` anew.
+    """
+
+    bundle: Bundle
+    period: str
+    period_units: int
+    begins_at: datetime
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether another period has begun."""
+        return self.bundle.expires_at is not None and self.bundle.expires_at <= at
+
+    def at(self, moment: datetime) -> "Owned":
+        """The period that holds at this moment, with what is carried over from each to the next."""
+        now = self
+        while now.bundle.expires_at is not None and now.bundle.expires_at <= moment:
+            begins_at = now.bundle.expires_at
+            following = renewed(now.bundle, self.period_units, end_of(begins_at, self.period))
+            now = Owned(following, self.period, self.period_units, begins_at)
+        return now
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A bundle with the units a session has of it, held or taken, and those that are free for anybody."""
+
+    bundle: Bundle
+    free: int
+
+
 def add_bundle(
-    conn: Connection, account_id: int, given: Bundle, begins_at: datetime, period_units: int | None = None
+    conn: Connection,
+    account_id: int,
+    given: Bundle,
+    begins_at: datetime,
+    period_units: int | None = None,
+    period: str = "",
+    *,
+    renews: bool = False,
+    by: str = "",
 ) -> int:
     """Give an account a bundle; `period_units` is what it gets anew each period (its units, if nothing is said)."""
     statement = sa.insert(bundle).values(
@@ -108,28 +162,51 @@ def add_bundle(
         rolls_over=given.rolls_over,
         begins_at=begins_at,
         expires_at=given.expires_at,
+        period=period,
+        renews=renews,
+        granted_by=by,
     )
     return int(conn.execute(statement.returning(bundle.c.id)).scalar_one())
+
+
+def owned(conn: Connection, account_id: int, at: datetime) -> list[Owned]:
+    """The bundles of an account that hold then, and those whose next period has to begin first."""
+    return [Owned(_bundle(row[:12]), *row[12:]) for row in _BUNDLES.all(conn, of_account=account_id, at=at)]
 
 
 def bundles_for(
     conn: Connection, account_id: int, service: str, destination: str, measure: str, at: datetime
 ) -> tuple[Bundle, ...]:
     """The bundles that may pay for a session that starts at `at`, with the units that are free, in order of use."""
-    found = [_bundle(row) for row in _BUNDLES.all(conn, of_account=account_id, at=at)]
+    found = [one.at(at).bundle for one in owned(conn, account_id, at)]
     return in_order(found, service, destination, measure, at)
 
 
+def open_use(conn: Connection, session_id: str, bundles: Iterable[Bundle]) -> None:
+    """Note which bundles a session may use; it holds nothing of them yet."""
+    _OPEN_USE.run_each(conn, [{"session_id": session_id, "bundle_id": one.id, "held": 0} for one in bundles])
+
+
+def of_session(conn: Connection, session_id: str, at: datetime) -> dict[int, Standing]:
+    """The bundles a session may use; what expired or was closed by then has nothing free."""
+    standings = {}
+    for row in _OF_SESSION.all(conn, of_session=session_id):
+        known, has, closed_at = _bundle(row[:12]), int(row[12]), row[13]
+        is_over = closed_at is not None or (known.expires_at is not None and known.expires_at <= at)
+        standings[known.id] = Standing(replace(known, units=has), 0 if is_over else known.units)
+    return standings
+
+
 def hold(conn: Connection, session_id: str, wanted: Iterable[Draw]) -> None:
-    """Hold units for a session, in all as many as `wanted` says; raises UnitsGoneError."""
+    """Hold units for a session that may use these bundles, in all as many as `wanted` says; raises UnitsGoneError."""
     held = {int(bundle_id): int(units) for bundle_id, units in _HELD.all(conn, of_session=session_id)}
     for draw in wanted:
-        more = draw.units - held.get(draw.bundle_id, 0)
+        more = draw.units - held[draw.bundle_id]
         if more <= 0:
             continue
         if not _HOLD.run(conn, bundle_id=draw.bundle_id, more=more):
             raise UnitsGoneError(f"bundle {draw.bundle_id}")
-        _NOTE_HOLD.run(conn, session_id=session_id, bundle_id=draw.bundle_id, more=more)
+        _NOTE_HOLD.run(conn, of_session=session_id, of_bundle=draw.bundle_id, more=more)
 
 
 def take(conn: Connection, session_id: str, used: Iterable[Draw]) -> None:
@@ -141,32 +218,26 @@ def take(conn: Connection, session_id: str, used: Iterable[Draw]) -> None:
         _NOTE_TAKEN.run(conn, of_session=session_id, of_bundle=bundle_id, taken=taken)
 
 
-def renew(conn: Connection, bundle_id: int, begins_at: datetime, expires_at: datetime | None) -> int:
-    """Begin the next period of a bundle: its units anew and what rolls over, as a bundle of its own; gives its id.
+def renew(conn: Connection, bundle_id: int, at: datetime) -> int:
+    """Begin the period of a bundle that holds then, as a bundle of its own, with what rolls over; gives its id.
 
-    The old one is left as it is: sessions that hold of it take from it, and it expires on its day.
+    The old one is left without what was carried over: sessions that hold of it take from it.
     """
     row = conn.execute(sa.select(bundle).where(bundle.c.id == bundle_id).with_for_update()).one()
-    known = _bundle(
-        (
-            row.id,
-            row.units - row.held,
-            row.measure,
-            row.rule,
-            row.priority,
-            row.expires_at,
-            row.services,
-            row.prefixes,
-            row.price_micros,
-            row.covers_fees,
-            row.rolls_over,
-            row.name,
-        )
+    before = Owned(
+        _bundle(tuple(conn.execute(sa.select(*_COLUMNS).where(bundle.c.id == bundle_id)).one())),
+        row.period,
+        row.period_units,
+        row.begins_at,
     )
-    following = renewed(known, row.period_units, expires_at)
-    carried = following.units - row.period_units
-    conn.execute(sa.update(bundle).where(bundle.c.id == bundle_id).values(units=bundle.c.units - carried))
-    return add_bundle(conn, row.account_id, following, begins_at, row.period_units)
+    now = before.at(at)
+    carried = min(before.bundle.units, before.bundle.rolls_over)
+    next_id = add_bundle(
+        conn, row.account_id, now.bundle, now.begins_at, row.period_units, row.period, renews=row.renews, by="renewal"
+    )
+    statement = sa.update(bundle).where(bundle.c.id == bundle_id)
+    conn.execute(statement.values(units=bundle.c.units - carried, next_id=next_id))
+    return next_id
 
 
 def month_used(conn: Connection, account_id: int, month: str, service: str) -> MonthUse:

@@ -130,6 +130,7 @@ class Authorise:
     profile_id: int | None
     valid_for: timedelta = timedelta(seconds=180)
     events: tuple[CallEvent, ...] = ()
+    access_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)

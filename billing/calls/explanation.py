@@ -32,6 +32,7 @@ class Explanation:
     rate: Rate | None
     ledger_lines: tuple[LedgerLine, ...]
     cdr: Cdr | None
+    context: Context = NO_CONTEXT
 
     @property
     def price_steps(self) -> list[str]:
@@ -40,8 +41,7 @@ class Explanation:
             return []
         used_ms = 0 if self.cdr is None else self.cdr.used_ms
         granted_ms = 0 if self.session is None else self.session.granted_ms
-        context = NO_CONTEXT if self.session is None else Context(self.session.started_at)
-        steps = explain_rate(self.rate, min(used_ms, granted_ms), context)
+        steps = explain_rate(self.rate, min(used_ms, granted_ms), self.context)
         if used_ms > granted_ms:
             steps.append(f"used {used_ms} ms, granted {granted_ms} ms: what was not granted is not billed")
         if self.cdr is not None and self.cdr.charged_micros:

@@ -30,7 +30,7 @@ from billing.charging.session import ChargeRefusal, Initiate, Line, Session, Ter
 from billing.fraud import service as fraud
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.ledger import store as ledger_store
-from billing.rating import Rate
+from billing.rating import NO_CONTEXT, Rate
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 
@@ -143,13 +143,14 @@ def explain(engine: Engine, call_id: str) -> Explanation:
             session=session,
             requests=() if session is None else tuple(charging_store.requests(conn, session.session_id)),
             rate=None if session is None else _rate_of(conn, session),
+            context=NO_CONTEXT if session is None else charging.context_of(conn, session),
             ledger_lines=() if paid_by is None else tuple(ledger_store.lines_of_transfer(conn, paid_by)),
             cdr=record,
         )
 
 
 def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
-    attempt = _attempt(now, wanted)
+    attempt = _attempt(wanted)
     permit = fraud.judge(conn, now, attempt)
     if isinstance(permit, FraudRefusal):
         return permit
@@ -162,6 +163,8 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
         permit.cap_ms,
         wanted.minimum_ms,
         wanted.valid_for,
+        destination=wanted.destination,
+        access_number=wanted.access_number,
     )
     line = Line(wanted.ani, month_of(now), wanted.month_cap_ms) if wanted.ani else None
     answer = charging.initiate(conn, now, opened, line, permit.funds)
@@ -175,7 +178,7 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
     return Authorised(answer.grant, permit.cap_ms, answer.is_replay, answer.revision, answer.is_shared)
 
 
-def _attempt(now: datetime, wanted: Authorise) -> fraud.Attempt:
+def _attempt(wanted: Authorise) -> fraud.Attempt:
     return fraud.Attempt(
         wanted.call_id,
         wanted.session_id,
@@ -184,8 +187,8 @@ def _attempt(now: datetime, wanted: Authorise) -> fraud.Attempt:
         wanted.rate,
         wanted.session_cap_ms,
         wanted.minimum_ms,
-        charging.context_of(now),
         wanted.profile_id,
+        access_number=wanted.access_number,
     )
 
 
@@ -201,7 +204,8 @@ def _raise_not_connected(conn: Connection, call_id: str) -> None:
 def _terminate(conn: Connection, now: datetime, call: Call, session: Session, told: Settle) -> Terminated:
     rate = _rate_of(conn, session)
     made_by = f"call {call.call_id}"
-    return charging.terminate(conn, now, session.session_id, told.used_ms, rate, made_by, _line(call, session))
+    line, is_answered = _line(call, session), told.answered_at is not None
+    return charging.terminate(conn, now, session.session_id, told.used_ms, rate, made_by, line, is_answered=is_answered)
 
 
 def _rate_of(conn: Connection, session: Session) -> Rate:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from ani.usage import store as usage_store
+from billing.allowances import service as allowances
 from billing.charging import store
 from billing.charging.session import (
     CALL,
@@ -25,6 +26,7 @@ from billing.charging.session import (
     Terminated,
     UnknownSessionError,
     as_sharer,
+    charged_before,
     final_charge,
     first_grant,
     next_grant,
@@ -34,6 +36,7 @@ from billing.charging.sharing import Part, Sharer, share
 from billing.ledger import store as ledger_store
 from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
+from billing.pricing.kept import context_text
 from billing.pricing.terms import Measure
 from billing.rating import VOICE, Context, Grant, Rate
 from billing.tariffs import store as tariff_store
@@ -61,7 +64,7 @@ def initiate(
     if opened.rate.currency != funds.currency:
         raise CurrencyMismatchError(f"rate in {opened.rate.currency}, account in {funds.currency}")
 
-    context = context_of(now)
+    context = allowances.begin(conn, now, opened.account_id, opened.rate, opened.destination, opened.access_number)
     wanted = max(opened.wanted_ms, opened.minimum_ms, 1)
     mine = Sharer(opened.rate, context, 0, 0, 0, opened.cap_ms, pace_used=int(goes_by_time(opened.rate)))
     part = _part(conn, now, opened.session_id, funds, mine, wanted)
@@ -74,7 +77,9 @@ def initiate(
         return grant
     is_timed = goes_by_time(opened.rate)
     valid_until_at = now + (grant.granted_ms * _MILLISECOND if is_timed else RENEWED_FOR) + opened.valid_for
-    store.add_session(conn, opened, grant, now, valid_until_at)
+    store.add_session(conn, opened, grant, now, valid_until_at, context_text(context))
+    allowances.open_session(conn, opened.session_id, context)
+    allowances.hold(conn, opened.session_id, opened.rate, grant.granted_ms, context)
     store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
     ledger_store.move(conn, opened.account_id, 0, grant.held_micros)
     return Granted(grant, is_replay=False, revision=funds.revision + 1, is_shared=funds.held_micros > 0)
@@ -136,10 +141,13 @@ def terminate(
     rate: Rate,
     made_by: str,
     line: Line | None = None,
+    *,
+    is_answered: bool = True,
 ) -> Terminated:
     """Charge min(reported, granted), free the rest, close the session; a session that is closed answers as before.
 
     What the first report said stays: another `used_ms` later changes nothing. `line` must be the one of the grants.
+    `is_answered`: it was connected, even if for no time at all.
     """
     session = store.lock_session(conn, session_id)
     if session is None:
@@ -148,12 +156,16 @@ def terminate(
     funds = _locked_funds(conn, session.account_id)
     if not session.is_open:
         return _terminated_before(conn, session, rate, funds)
-    charge = final_charge(rate, session.grant, used_ms, context_of(session.started_at))
+    context = replace(context_of(conn, session), is_answered=is_answered)
+    charge = final_charge(rate, session.grant, used_ms, context)
     transfer_id = None
     store.close_session(conn, session_id, charge, now)
     ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
+    counted_ms = min(charge.used_ms, session.granted_ms)
+    allowances.settle(
+        conn, session_id, session.account_id, rate, counted_ms, charge.billed_ms, charge.charged_micros, context
+    )
     if line is not None:
-        counted_ms = min(charge.used_ms, session.granted_ms)
         usage_store.release(conn, line.ani, line.month, session.granted_ms, counted_ms)
     if charge.charged_micros:
         moved = transfer.charge(session_id, funds, charge.charged_micros)
@@ -169,9 +181,9 @@ def terminate(
     )
 
 
-def context_of(started_at: datetime) -> Context:
-    """What is fixed when a session starts; the same for every request of it."""
-    return Context(started_at=started_at)
+def context_of(conn: Connection, session: Session) -> Context:
+    """What was fixed when a session started, and the included units it has; the same for every price of its grant."""
+    return allowances.of_session(conn, session.session_id, session.started_at, session.context)
 
 
 def rate_of(conn: Connection, session: Session) -> Rate:
@@ -189,7 +201,10 @@ def _more(
     conn: Connection, now: datetime, session: Session, rate: Rate, funds: Funds, wanted_ms: int, line: Line | None
 ) -> Grant | ChargeRefusal:
     """A larger grant for a session that says what it used, as far as funds, sharers, cap and line reach."""
-    context, by_time = context_of(session.started_at), goes_by_time(rate)
+    by_time = goes_by_time(rate)
+    context = allowances.for_more(
+        conn, now, session.session_id, session.started_at, session.context, rate, session.granted_ms
+    )
     mine = as_sharer(session, rate, context, now, by_time=by_time)
     if mine is None:
         mine = Sharer(rate, context, session.granted_ms, session.granted_ms, session.held_micros, session.cap_ms)
@@ -198,7 +213,10 @@ def _more(
     def decide(cap_ms: int) -> Grant | ChargeRefusal:
         return next_grant(session, rate, part, cap_ms, context)
 
-    return _within_line(conn, line, session.granted_ms, session.cap_ms, decide)
+    grant = _within_line(conn, line, session.granted_ms, session.cap_ms, decide)
+    if isinstance(grant, Grant) and grant.granted_ms > session.granted_ms:
+        allowances.hold(conn, session.session_id, rate, grant.granted_ms, context)
+    return grant
 
 
 def _part(conn: Connection, now: datetime, session_id: str, funds: Funds, mine: Sharer, wanted: int) -> Part:
@@ -208,8 +226,7 @@ def _part(conn: Connection, now: datetime, session_id: str, funds: Funds, mine: 
     if funds.held_micros > mine.held_micros:
         for other in store.other_open_sessions(conn, funds.account_id, session_id):
             rate = rate_of(conn, other)
-            context = context_of(other.started_at)
-            sharer = as_sharer(other, rate, context, now, by_time=goes_by_time(rate))
+            sharer = as_sharer(other, rate, context_of(conn, other), now, by_time=goes_by_time(rate))
             if sharer is not None:
                 others.append(sharer)
     return share(available_micros, mine, others, wanted)
@@ -258,7 +275,7 @@ def _replayed(conn: Connection, before: Session, opened: Initiate) -> Granted:
 
 
 def _terminated_before(conn: Connection, session: Session, rate: Rate, funds: Funds) -> Terminated:
-    charge = final_charge(rate, session.grant, session.used_ms or 0, context_of(session.started_at))
+    charge = charged_before(rate, session, context_of(conn, session))
     posted = None
     if charge.charged_micros:
         posted = ledger_store.posted_under(conn, transfer.charge_key(session.session_id))

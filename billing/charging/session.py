@@ -75,6 +75,10 @@ class Initiate:
     valid_for: timedelta = timedelta(seconds=180)
     begins_now: bool = False
     """It uses its time from this moment on: nothing rings first."""
+    destination: str = ""
+    """The number, or the code of what is sold: bundles may be for some of them only."""
+    access_number: str = ""
+    """The number it came in on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class Session:
     reported_ms: int = 0
     reported_at: datetime | None = None
     """What it last said it had used, and when; nothing while it is being connected."""
+    context: str = ""
+    """What else was fixed when it started: `billing.pricing.kept`."""
 
     @property
     def is_open(self) -> bool:
@@ -238,8 +244,15 @@ def final_charge(rate: Rate, grant: Grant, used_ms: int, context: Context = NO_C
     Where the last grant was a part of an increment, that part is billed, not the whole increment.
     """
     used_ms = max(0, used_ms)
+    return _charged(rate, grant, used_ms, charge_micros(rate, used_ms, grant, context), context)
+
+
+def charged_before(rate: Rate, session: Session, context: Context = NO_CONTEXT) -> FinalCharge:
+    """What a closed session came to."""
+    return _charged(rate, session.grant, session.used_ms or 0, session.charged_micros or 0, context)
+
+
+def _charged(rate: Rate, grant: Grant, used_ms: int, charged_micros: int, context: Context) -> FinalCharge:
     counted_ms = min(used_ms, grant.granted_ms)
-    charged_micros = charge_micros(rate, used_ms, grant, context)
-    whole_ms = billed_ms(rate, counted_ms, context)
     is_partial = price_micros(rate, counted_ms, context) > charged_micros
-    return FinalCharge(used_ms, counted_ms if is_partial else whole_ms, charged_micros)
+    return FinalCharge(used_ms, counted_ms if is_partial else billed_ms(rate, counted_ms, context), charged_micros)

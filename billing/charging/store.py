@@ -29,6 +29,7 @@ SESSION_COLUMNS = (
     charging_session.c.ended_at,
     charging_session.c.reported_ms,
     charging_session.c.reported_at,
+    charging_session.c.context,
 )
 _SESSION = sa.select(*SESSION_COLUMNS).where(charging_session.c.id == sa.bindparam("session_id"))
 _FIND_SESSION = Prepared(_SESSION)
@@ -58,6 +59,7 @@ _ADD_SESSION = Prepared(
         "started_at",
         "valid_until_at",
         "reported_at",
+        "context",
     ),
 )
 _EXTEND_SESSION = Prepared(
@@ -111,7 +113,9 @@ def lock_session(conn: Connection, session_id: str) -> Session | None:
     return None if row is None else Session(*row)
 
 
-def add_session(conn: Connection, opened: Initiate, grant: Grant, now: datetime, valid_until_at: datetime) -> None:
+def add_session(
+    conn: Connection, opened: Initiate, grant: Grant, now: datetime, valid_until_at: datetime, context: str = ""
+) -> None:
     """Keep a new session; raises IntegrityError when its id is taken."""
     _ADD_SESSION.run(
         conn,
@@ -129,6 +133,7 @@ def add_session(conn: Connection, opened: Initiate, grant: Grant, now: datetime,
         started_at=now,
         valid_until_at=valid_until_at,
         reported_at=now if opened.begins_now else None,
+        context=context,
     )
 
 

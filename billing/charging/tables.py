@@ -29,6 +29,8 @@ charging_session = sa.Table(
     # what the session last said it had used, and when; nothing yet while it is being connected
     sa.Column("reported_ms", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("reported_at", Instant),
+    # what was fixed when it started and may change its price, beside that moment; see billing/pricing/kept.py
+    sa.Column("context", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint("held_micros >= 0 AND granted_ms >= 0", name="not_negative"),
 )
 sa.Index(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection, Engine
 
+from billing.allowances import service as allowances
 from billing.charging import service as charging
 from billing.charging import store as charging_store
 from billing.charging.session import (
@@ -69,7 +70,7 @@ def open_session(engine: Engine, clock: Clock, rates: RateBook, wanted: Open) ->
         if unit.name == "transaction":
             return ConsumptionRefusal.NOT_BY_USE
         now = clock.now()
-        attempt = _attempt(now, Kind.SESSION, wanted.session_id, account_id, wanted.sold, rate)
+        attempt = _attempt(Kind.SESSION, wanted.session_id, account_id, wanted.sold, rate)
         attempt = replace(attempt, cap_ms=cap_of(rate, wanted.cap), minimum_ms=wanted.minimum * unit.scale)
         permit = fraud.judge(conn, now, attempt)
         if isinstance(permit, FraudRefusal):
@@ -84,6 +85,7 @@ def open_session(engine: Engine, clock: Clock, rates: RateBook, wanted: Open) ->
             attempt.minimum_ms,
             VALID_FOR,
             begins_now=True,
+            destination=wanted.sold.code,
         )
         try:
             answer = charging.initiate(conn, now, opened, funds=permit.funds)
@@ -172,8 +174,7 @@ def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: 
     account_id, rate = found
     with transaction(engine) as conn:
         now = clock.now()
-        charged = max(0, price_micros(rate, event.units * unit_of(rate).scale, charging.context_of(now)))
-        attempt = replace(_attempt(now, Kind.EVENT, event.event_id, account_id, event.sold, rate), price_micros=charged)
+        attempt = _attempt(Kind.EVENT, event.event_id, account_id, event.sold, rate)
         standing = fraud.stand(conn, attempt)
         if standing is None:
             return ConsumptionRefusal.UNKNOWN_ACCOUNT
@@ -181,7 +182,10 @@ def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: 
         before = store.find_event(conn, event.event_id)
         if before is not None:
             return _debited_before(conn, before, account_id, event)
-        permit = fraud.judge(conn, now, attempt, standing)
+        used = event.units * unit_of(rate).scale
+        context = allowances.begin(conn, now, account_id, rate, event.sold.code)
+        charged = max(0, price_micros(rate, used, context))
+        permit = fraud.judge(conn, now, replace(attempt, price_micros=charged), standing)
         if isinstance(permit, FraudRefusal):
             return permit
         refusal = _not_to_be_debited(funds, rate, charged, now)
@@ -206,6 +210,7 @@ def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: 
             transfer_id,
         )
         store.add_event(conn, made)
+        allowances.use_at_once(conn, event.event_id, account_id, rate, used, charged, context)
         return Debited(made, funds.balance_micros - charged, is_replay=False)
 
 
@@ -246,10 +251,9 @@ def refund(
         return Refunded(given, posted.balance_after_micros, event.currency, is_replay=False)
 
 
-def _attempt(now: datetime, kind: Kind, asked_id: str, account_id: int, sold: Sold, rate: Rate) -> fraud.Attempt:
+def _attempt(kind: Kind, asked_id: str, account_id: int, sold: Sold, rate: Rate) -> fraud.Attempt:
     """What limits against fraud judge; the limits are the account's own, no service of the switch is passed."""
-    context = charging.context_of(now)
-    return fraud.Attempt(asked_id, asked_id, account_id, sold.code, rate, 0, 0, context, kind=kind)
+    return fraud.Attempt(asked_id, asked_id, account_id, sold.code, rate, 0, 0, kind=kind)
 
 
 def _price(engine: Engine, clock: Clock, rates: RateBook, sold: Sold) -> tuple[int, Rate] | Refusal:

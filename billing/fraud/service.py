@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from ani import numbers
 from billing.accounts import store as account_store
 from billing.accounts.account import Account, AccountState
+from billing.allowances import service as allowances
 from billing.fraud import judgement_store, store
 from billing.fraud.judgement_store import LONGEST_PREFIX, Standing
 from billing.fraud.rules import fraud
@@ -56,10 +57,10 @@ class Attempt:
     rate: Rate
     cap_ms: int
     minimum_ms: int
-    context: Context
     profile_id: int | None = None
     kind: Kind = Kind.CALL
     price_micros: int = 0
+    access_number: str = ""
 
     @property
     def number(self) -> str | None:
@@ -262,17 +263,19 @@ def _judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing
     bound = fraud.spend_left(limits, activity)
     if bound is None:
         return Permit(attempt.cap_ms, None, counted, standing.funds)
-    return _bounded(attempt, bound, counted, standing.funds)
+    # Included units are not counted on: others on the account may use them up before this one does.
+    context = allowances.without_bundles(conn, now, attempt.account_id, attempt.rate, attempt.access_number)
+    return _bounded(attempt, context, bound, counted, standing.funds)
 
 
 def _bounded(
-    attempt: Attempt, bound: tuple[int, FraudRefusal], counted: str | None, funds: Funds
+    attempt: Attempt, context: Context, bound: tuple[int, FraudRefusal], counted: str | None, funds: Funds
 ) -> Permit | FraudRefusal:
     """What it may use for the money a limit leaves, or that limit; an event is taken whole or not at all."""
     left_micros, limit = bound
     if attempt.kind is Kind.EVENT:
         return limit if attempt.price_micros > left_micros else Permit(0, None, counted, funds)
-    cap_ms, ceiling_micros = fraud.longest_within(attempt.rate, left_micros, attempt.cap_ms, attempt.context)
+    cap_ms, ceiling_micros = fraud.longest_within(attempt.rate, left_micros, attempt.cap_ms, context)
     if cap_ms < attempt.cap_ms and cap_ms < max(1, attempt.minimum_ms):
         return limit
     return Permit(cap_ms, ceiling_micros, counted, funds)

@@ -18,6 +18,8 @@ def stretches(rate: Rate, terms: Terms, bundles: Sequence[Bundle], total: int) -
     for one in bundles:
         if position >= total:
             break
+        if not one.units:
+            continue
         ends = _end(rate, terms, one, position, total)
         if ends > position:
             found.append((position, ends, one))
@@ -35,6 +37,8 @@ def breaks(rate: Rate, terms: Terms, bundles: Sequence[Bundle]) -> list[int]:
     found: list[int] = []
     position = 0
     for one in bundles:
+        if not one.units:
+            continue
         if one.measure == CALLS:
             break
         if one.rule is CoverRule.WHOLE:

@@ -1,45 +1,48 @@
-"""What was fixed when a session started, as the text it is kept in: so that every later price of it is the same."""
+"""What was fixed when a session started, as the text it is kept in: so that every later price of it is the same.
+
+The moment stands with the session, and a bundle is named by its id alone: what it is does not change, and how many
+units of it the session has stands with those.
+"""
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from billing.pricing.bundles import Bundle, CoverRule
+from billing.pricing.bundles import Bundle
 from billing.pricing.rate import NO_CONTEXT, Context
 
 
 def context_text(context: Context) -> str:
-    """The context as JSON, without what is as usual; empty when nothing is fixed."""
-    if context == NO_CONTEXT:
+    """The context as JSON, without its moment and what is as usual; empty when nothing is left."""
+    if replace(context, started_at=None) == NO_CONTEXT:
         return ""
-    return json.dumps(_changed(asdict(context), asdict(NO_CONTEXT)), default=_moment, separators=(",", ":"))
+    kept: dict[str, object] = {
+        "access": context.access_number,
+        "answered": context.is_answered,
+        "used": context.month_used,
+        "micros": context.month_micros,
+        "bundles": [one.id for one in context.bundles],
+    }
+    return json.dumps({name: value for name, value in kept.items() if value}, separators=(",", ":"))
 
 
-def context_of_text(text: str) -> Context:
-    """The context kept as this text."""
+def bundles_of_text(text: str) -> list[int]:
+    """The ids of the bundles in a context kept as this text, in the order of their use."""
+    return [int(one) for one in json.loads(text).get("bundles", ())] if text else []
+
+
+def context_of_text(text: str, started_at: datetime, bundles: Mapping[int, Bundle]) -> Context:
+    """The context kept as this text; raises KeyError when one of its bundles is not among those given."""
     if not text:
-        return NO_CONTEXT
+        return Context(started_at)
     found: dict[str, Any] = json.loads(text)
-    bundles = tuple(_bundle(one) for one in found.pop("bundles", ()))
-    started_at = found.pop("started_at", None)
-    return Context(**found, started_at=_read(started_at), bundles=bundles)
-
-
-def _changed(given: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value != usual[name]}
-
-
-def _bundle(fields: dict[str, Any]) -> Bundle:
-    fields |= {"services": tuple(fields["services"]), "prefixes": tuple(fields["prefixes"])}
-    return Bundle(**fields | {"rule": CoverRule(fields["rule"]), "expires_at": _read(fields["expires_at"])})
-
-
-def _read(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _moment(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"not kept: {type(value).__name__}")
+    return Context(
+        started_at,
+        access_number=found.get("access", ""),
+        is_answered=found.get("answered", False),
+        month_used=found.get("used", 0),
+        month_micros=found.get("micros", 0),
+        bundles=tuple(bundles[one] for one in found.get("bundles", ())),
+    )

@@ -5,6 +5,8 @@ use grows, not even where the price does (a better tier for everything, a bundle
 below zero). Where the price never falls the two are the same.
 """
 
+from dataclasses import replace
+
 from billing.money import divide, divide_up
 from billing.pricing import cover, plain
 from billing.pricing.bundles import Draw
@@ -30,12 +32,20 @@ def price(rate: Rate, used: int, context: Context) -> int:
     return _total(rate, terms, context, Use(used, billed(rate, terms, used)))
 
 
+def unrounded(rate: Rate, used: int, context: Context) -> int:
+    """The cost of this use before the total of the month is rounded, up to a micro-unit; the cost, for other scopes."""
+    terms = rate.terms
+    if terms is not None and terms.precision.scope is Scope.TOTAL:
+        rate = replace(rate, terms=replace(terms, precision=Precision()))
+    return price(rate, used, context)
+
+
 def hold(rate: Rate, used: int, context: Context) -> int:
     """What any use up to `used` may cost at most, in micro-units; never falls, never below zero."""
     if is_plain(rate, context):
         return plain.price_micros(rate, used)
     terms = rate.terms or PLAIN
-    uses = [used, *(one for one in _breaks(rate, terms, context) if 0 <= one < used)]
+    uses = [used, *(one for one in breaks(rate, terms, context) if 0 <= one < used)]
     return max(0, *(_total(rate, terms, context, Use(one, billed(rate, terms, one)), hold=True) for one in uses))
 
 
@@ -121,7 +131,7 @@ def _total(rate: Rate, terms: Terms, context: Context, use: Use, *, hold: bool =
     return amount(terms, context, parts, cap=cap, has_minimum=has_minimum)
 
 
-def _breaks(rate: Rate, terms: Terms, context: Context) -> list[int]:
+def breaks(rate: Rate, terms: Terms, context: Context) -> list[int]:
     """The uses after which the price may fall."""
     found = cover.breaks(rate, terms, context.bundles) if context.bundles else []
     if terms.tiers and terms.volume_rule is VolumeRule.TOP:

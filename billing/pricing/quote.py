@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from billing.money import divide_up
 from billing.pricing import plain
+from billing.pricing.bundles import CoverRule
 from billing.pricing.increments import billed, largest_use
 from billing.pricing.parts import Use
 from billing.pricing.price import PLAIN, hold, hold_of_billed, hold_without_time, is_plain
@@ -102,9 +103,27 @@ def _rest(rate: Rate, terms: Terms, funds_micros: int, whole: int, context: Cont
     if left_micros < 0 or block_micros <= 0:
         return 0
     part = min(divide_up(left_micros * length, block_micros), length - 1)
+    if any(one.rule is CoverRule.PRO_RATA for one in context.bundles):
+        part = max(part, _rest_with_units(rate, terms, funds_micros, Use(whole, begun), length, context))
     if rate.minimum_s and not billed(rate, terms, whole):
         least = min(rate.minimum_s * terms.scale, begun)
         if hold_of_billed(rate, Use(whole + 1, least), context) > funds_micros:
             return 0
         part = min(max(part, terms.free + least - whole), length - 1)
     return part
+
+
+def _rest_with_units(rate: Rate, terms: Terms, funds_micros: int, whole: Use, length: int, context: Context) -> int:
+    """How much of the next increment the included units that are left buy, together with the money that is."""
+    if any(one.rule is CoverRule.WHOLE for one in context.bundles):
+        return 0
+    paid = billed(rate, terms, whole.used)
+
+    def fits(part: int) -> bool:
+        return hold_of_billed(rate, Use(whole.used + length, min(paid + part, whole.billed)), context) <= funds_micros
+
+    low, high = 0, length
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low if fits(low) else 0

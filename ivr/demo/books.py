@@ -11,7 +11,7 @@ from billing.calls import service as call_service
 from billing.calls import store as call_store
 from billing.calls.explanation import Explanation
 from billing.money import format_amount
-from billing.rating import Context, charge_micros
+from billing.rating import charge_micros
 from ivr.demo.watch import Line, Scene, Who
 from runtime.database import reading
 
@@ -31,8 +31,7 @@ class Standing:
         session, rate = self.kept.session, self.kept.rate
         if session is None or rate is None or not session.is_open:
             return self.account.balance_micros
-        context = Context(session.started_at)
-        return self.account.balance_micros - charge_micros(rate, used_ms, session.grant, context)
+        return self.account.balance_micros - charge_micros(rate, used_ms, session.grant, self.kept.context)
 
 
 class Books:

@@ -22,7 +22,6 @@ from billing.ledger.tables import ledger_account, posting
 from billing.ledger.tables import transfer as transfer_table
 from billing.ledger.transfer import NO_LINK, link_hash
 from billing.operators.operator import Reach
-from billing.rating import NO_CONTEXT
 from runtime.database import to_micros, transaction
 from runtime.ids import new_id
 from runtime.keys import Pepper
@@ -95,7 +94,7 @@ def test_a_judgement(engine: Engine, clock: SettableClock, limits: Limits) -> No
         clock.advance(600)
     fraud_service.set_account_limits(engine, clock, books.number(account_id), limits, by="bench", note="")
     attempt = fraud_service.Attempt(
-        books.call(), new_id(), account_id, "+33123456789", price, 1_860_000, 5_000, NO_CONTEXT, books.profile_id
+        books.call(), new_id(), account_id, "+33123456789", price, 1_860_000, 5_000, books.profile_id
     )
     spent, saved = [], []
     with transaction(engine) as conn:

@@ -47,7 +47,7 @@ def meaning(office: BackOffice, town: Town, digits: str, country: str) -> str:
     payer = office._payer(account.id)
     assert not isinstance(payer, str)
     plan = Plan(profile, ANN, country, Identification.LINE, 1_860_000, 1_860_000)
-    offer = office._offer(plan, payer, digits)
+    offer = office._offer(plan, payer, digits, CALLING)
     return offer.destination if isinstance(offer, Offer) else str(offer)
 
 

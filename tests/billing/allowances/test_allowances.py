@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from billing.allowances import store
 from billing.allowances.store import MonthUse, UnitsGoneError
 from billing.pricing.bundles import Bundle, CoverRule
-from billing.pricing.kept import context_of_text, context_text
+from billing.pricing.kept import bundles_of_text, context_of_text, context_text
 from billing.rating import NO_CONTEXT, Context, Draw
 from runtime.database import reading, transaction
 from tests.billing.books import Books
@@ -52,6 +52,8 @@ def test_units_are_held_then_taken_and_the_rest_is_free_again(
 ) -> None:
     number = add(engine, clock, account_id)
     with transaction(engine) as conn:
+        store.open_use(conn, "s1", [replace(MINUTES, id=number)])
+        store.open_use(conn, "s2", [replace(MINUTES, id=number)])
         store.hold(conn, "s1", [Draw(number, 120_000)])
         store.hold(conn, "s1", [Draw(number, 180_000)])
         store.hold(conn, "s1", [Draw(number, 60_000)])
@@ -72,6 +74,7 @@ def test_sessions_that_race_never_hold_more_than_there_is(
     def race(which: int) -> bool:
         try:
             with transaction(engine) as conn:
+                store.open_use(conn, f"s{which}", [replace(MINUTES, id=number)])
                 store.hold(conn, f"s{which}", [Draw(number, 100_000)])
         except UnitsGoneError:
             return False
@@ -83,16 +86,20 @@ def test_sessions_that_race_never_hold_more_than_there_is(
 
 
 def test_a_period_ends_and_what_may_be_carried_over_is(engine: Engine, clock: SettableClock, account_id: int) -> None:
-    ends = clock.now() + timedelta(days=30)
-    number = add(engine, clock, account_id, replace(MINUTES, expires_at=ends, rolls_over=100_000))
+    given = replace(MINUTES, expires_at=clock.now() + timedelta(days=30), rolls_over=100_000)
     with transaction(engine) as conn:
+        number = store.add_bundle(conn, account_id, given, clock.now(), period="30d", renews=True)
+        store.open_use(conn, "s1", [replace(given, id=number)])
         store.hold(conn, "s1", [Draw(number, 550_000)])
     clock.advance(30 * 86_400)
+    assert free_units(engine, clock, account_id) == [650_000]
     with transaction(engine) as conn:
-        store.renew(conn, number, clock.now(), clock.now() + timedelta(days=30))
+        store.renew(conn, number, clock.now())
     assert free_units(engine, clock, account_id) == [650_000]
     with transaction(engine) as conn:
         store.take(conn, "s1", [Draw(number, 550_000)])
+    clock.advance(60 * 86_400 + 1)
+    assert free_units(engine, clock, account_id) == [700_000]
 
 
 def test_a_month_is_added_up(engine: Engine, clock: SettableClock, account_id: int) -> None:
@@ -105,8 +112,12 @@ def test_a_month_is_added_up(engine: Engine, clock: SettableClock, account_id: i
 
 
 def test_what_a_session_was_opened_with_is_kept_as_text(clock: SettableClock) -> None:
-    context = Context(clock.now(), "18005550100", is_answered=True, month_used=5, bundles=(MINUTES, Bundle(2, 1)))
-    assert context_of_text(context_text(context)) == context
-    assert context_text(NO_CONTEXT) == ""
-    assert context_of_text("") == NO_CONTEXT
-    assert len(context_text(Context(clock.now()))) < 60
+    two = (MINUTES, Bundle(2, 1))
+    context = Context(clock.now(), "18005550100", is_answered=True, month_used=5, month_micros=7, bundles=two)
+    text = context_text(context)
+    assert bundles_of_text(text) == [0, 2]
+    assert context_of_text(text, clock.now(), {one.id: one for one in two}) == context
+    assert context_text(NO_CONTEXT) == context_text(Context(clock.now())) == ""
+    assert bundles_of_text("") == []
+    assert context_of_text("", clock.now(), {}) == Context(clock.now())
+    assert len(context_text(replace(NO_CONTEXT, bundles=two))) < 20

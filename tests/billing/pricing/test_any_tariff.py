@@ -16,11 +16,14 @@ from billing.rating import (
     charge_micros,
     common_time_ms,
     draws,
+    draws_to_hold,
     explain,
     hold_micros,
     largest_grant,
     price_micros,
+    refreshed,
     talk_time_ms,
+    with_units,
 )
 from tests.billing.pricing import any_tariff
 from tests.billing.pricing.any_tariff import contexts, funds, plain_rates, times_ms
@@ -148,3 +151,36 @@ def test_nothing_is_granted_for_no_money_and_no_cap() -> None:
     assert largest_grant(rate, 0, 1, 100) == NOTHING
     assert largest_grant(rate, 10, 1, 0) == NOTHING
     assert quote.largest_grant(rate, -1, 1, 100, NO_CONTEXT) == NOTHING
+
+
+@settings(max_examples=EXAMPLES)
+@given(
+    any_rate,
+    contexts,
+    funds,
+    st.lists(times_ms, min_size=4, max_size=4),
+    caps,
+    st.lists(times_ms, min_size=9, max_size=9),
+)
+def test_units_that_come_and_go_do_not_change_the_price_of_what_was_granted(
+    rate: Rate, context: Context, balance: int, wanted: list[int], cap: int, free: list[int]
+) -> None:
+    context = dataclasses.replace(
+        context, bundles=tuple(dataclasses.replace(one, id=place) for place, one in enumerate(context.bundles))
+    )
+    used, granted, held_micros = wanted.pop(), 0, 0
+    for place, total in enumerate(sorted(wanted)):
+        grant = largest_grant(rate, held_micros + balance, total, cap, context)
+        if grant.granted_ms <= granted:
+            continue
+        granted, held_micros = grant.granted_ms, grant.held_micros
+        held = {draw.bundle_id: draw.units for draw in draws_to_hold(rate, granted, context)}
+        kept = with_units(context, held)
+        later = refreshed(rate, granted, kept, {one: free[3 * place + one] for one in range(3)})
+        for use in {min(used, granted), granted}:
+            for other in (kept, later):
+                assert price_micros(rate, use, other) == price_micros(rate, use, context)
+                assert draws(rate, use, other) == draws(rate, use, context)
+            assert all(draw.units <= held[draw.bundle_id] for draw in draws(rate, use, later))
+        assert all(held.get(one.id, 0) <= one.units for one in later.bundles)
+        context = later
