@@ -10,9 +10,11 @@ _SQLITE = {
     "attempt to write a readonly database": ("it is read-only: give this user the right to write its file", False),
     "unable to open database file": ("its file cannot be opened: look at the path and the rights", False),
     "database or disk is full": ("the disk is full", False),
+    "disk I/O error": ("the disk refuses to read or write: look at its space, at quotas, and at its health", False),
     "file is not a database": ("its file is not an SQLite database", False),
 }
 _READ_ONLY_STATE = "25006"
+_DISK_FULL_STATE = "53100"
 _PASSING_STATES = ("08", "40", "53", "55P03", "57P")
 
 
@@ -39,6 +41,8 @@ def _explain_server(error: DBAPIError, text: str) -> DatabaseFault:
     state = getattr(error.orig, "sqlstate", None)
     if state == _READ_ONLY_STATE:
         return DatabaseFault("it is read-only: this is a standby, or this role may not write", may_pass=False)
+    if state == _DISK_FULL_STATE:
+        return DatabaseFault("the server's disk is full; try again when there is room", may_pass=True)
     if state is None and isinstance(error, OperationalError) and type(error.orig).__module__.startswith("psycopg"):
         return DatabaseFault(f"the server cannot be reached: {text}", may_pass=True)
     if state is not None and str(state).startswith(_PASSING_STATES):

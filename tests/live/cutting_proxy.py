@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,9 +25,9 @@ class Passage:
 
 
 class CuttingProxy:
-    """Listens on `port` (0: any) and passes each connection to `target` on loopback."""
+    """Listens on `port` (0: any) and passes each connection to `target`: a port of loopback, or a socket's path."""
 
-    def __init__(self, port: int, target: int, passage: Callable[[], Passage] = Passage) -> None:
+    def __init__(self, port: int, target: int | Path, passage: Callable[[], Passage] = Passage) -> None:
         self._target = target
         self._passage = passage
         self._port = port
@@ -81,7 +82,7 @@ class CuttingProxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self._target), 5.0)
+                server = _connect(self._target)
             except OSError:
                 client.close()
                 continue
@@ -103,6 +104,15 @@ class CuttingProxy:
         if source not in self._stopped:
             _close(source)
             _close(sink)
+
+
+def _connect(target: int | Path) -> socket.socket:
+    if isinstance(target, int):
+        return socket.create_connection(("127.0.0.1", target), 5.0)
+    server = socket.socket(socket.AF_UNIX)
+    server.settimeout(5.0)
+    server.connect(str(target))
+    return server
 
 
 def _close(side: socket.socket) -> None:
