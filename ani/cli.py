@@ -50,7 +50,10 @@ def listing_import(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
-    """Load listings: ani, first_name, last_name, address, postal_code, country. Can be run again."""
+    """Load listings: ani with name or first_name and last_name; the rest if there is. Goes on where it was cut off.
+
+    Further columns: address (or street, city, region), postal_code, country, line_type, effective_on, ends_on.
+    """
     from ani import cli_import
     from ani.reverse_match import service
     from runtime.clock import SystemClock
@@ -60,6 +63,19 @@ def listing_import(
     engine = open_engine(settings, dry_run=dry_run)
     ask = cli_import.Ask(file, tuple(mapping or ()), reject_file, settings.call.home_country, dry_run, as_json)
     return cli_import.run(ask, lambda what: service.import_listings(engine, SystemClock(), what, supplier))
+
+
+@listing_app.command("imports", epilog="Example: tollgate listing imports --limit 5")
+def listing_imports(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")] = 20,
+    as_json: AsJson = False,
+) -> int:
+    """List the files that were loaded; one without an end was cut off, and goes on when it is loaded again."""
+    from ani import cli_print
+    from ani.reverse_match.loading import service as loading
+
+    cli_print.print_imports(loading.imports(open_engine(open_settings()), limit), as_json=as_json)
+    return ExitCode.OK
 
 
 @listing_app.command("show", epilog="Example: tollgate listing show +16045550123 --json")

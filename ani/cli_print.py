@@ -5,9 +5,11 @@ from dataclasses import asdict
 from datetime import datetime
 
 from ani.negative.block import Block
+from ani.reverse_match.import_store import ListingImport
 from ani.reverse_match.listing import Listing
 from runtime.command import print_document, print_table
 
+IMPORT_FIELDS = ("file", "source", "started", "finished", "read", "loaded", "unchanged", "rejected")
 BLOCK_FIELDS = (
     "ani",
     "reason",
@@ -25,7 +27,32 @@ def listing_document(listing: Listing) -> dict[str, object]:
     """A listing without its line, with stable keys."""
     document: dict[str, object] = asdict(listing.identity)
     del document["ani"]
-    return document | {"valid_from": _moment(listing.valid_from_at), "valid_until": _moment(listing.valid_until_at)}
+    return document | {
+        "valid_from": _moment(listing.valid_from_at),
+        "valid_until": _moment(listing.valid_until_at),
+        "validated": _moment(listing.seen_at),
+    }
+
+
+def print_imports(found: Sequence[ListingImport], *, as_json: bool) -> None:
+    """Imports as a table or as one document."""
+    rows = [
+        (
+            one.file_name,
+            one.source,
+            _moment(one.started_at),
+            _moment(one.finished_at),
+            one.rows_read,
+            one.rows_loaded,
+            one.rows_unchanged,
+            one.rows_rejected,
+        )
+        for one in found
+    ]
+    if as_json:
+        print_document({"imports": [dict(zip(IMPORT_FIELDS, row, strict=True)) for row in rows]})
+    else:
+        print_table("Imports", IMPORT_FIELDS, rows)
 
 
 def print_blocks(title: str, found: Sequence[Block], *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ number. Nothing is decoded, trimmed or repaired, because a repaired number is an
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import ValidationResult
@@ -65,6 +66,30 @@ def parse_ani(user_part: str, home_country: str) -> Ani | NumberRefusal:
     if user_part.startswith("+") and user_part != found.e164:
         return NumberRefusal.MALFORMED
     return Ani(found.e164, found.country)
+
+
+def parse_listed(number: str, home_country: str) -> Ani | None:
+    """What `parse_ani` says of a number of a supplier's file; for one of North America as written there, much faster.
+
+    Which country such a number is of follows from its first six digits (NPA and NXX), so that is asked once for each.
+    """
+    digits = number.removeprefix("+1") if number.startswith("+1") else number
+    if len(digits) == 10 and digits.isascii() and _NANP.fullmatch(digits):
+        if digits is not number:
+            country = _nanp_country(digits[:6], "US")
+            return Ani(number, country) if country else None
+        if home_country in {"US", "CA"}:
+            country = _nanp_country(digits[:6], home_country)
+            return Ani("+1" + digits, country) if country else None
+    found = parse_ani(number, home_country)
+    return found if isinstance(found, Ani) else None
+
+
+@lru_cache(maxsize=400_000)
+def _nanp_country(npa_nxx: str, home_country: str) -> str:
+    """The country of a block of ten thousand numbers; "" where they are none that can be a line."""
+    found = parse_ani(f"+1{npa_nxx}0123", home_country)
+    return found.country if isinstance(found, Ani) else ""
 
 
 def parse_destination(digits: str, home_country: str) -> Destination | None:

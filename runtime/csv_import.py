@@ -7,7 +7,7 @@ are found by name, whatever their case and order; columns nobody asked for are i
 import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -41,10 +41,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[T]):
-    """A good row and the line of the file it begins on (the header is line 1)."""
+    """A good row and the line of the file it begins on (the header is line 1).
+
+    `raw` is the row as it stood, for one that is refused later on; of a file with a secret column it is empty.
+    """
 
     line: int
     value: T
+    raw: tuple[str, ...] = field(default=(), compare=False)
+    header: tuple[str, ...] = field(default=(), compare=False)
+
+    def refused(self, reason: str) -> "Rejected":
+        """The row as one that was not loaded after all."""
+        return Rejected(self.line, reason, self.raw, self.header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +103,10 @@ def read_rows(
     mapping: Mapping[str, str],
     parse: Callable[[dict[str, str]], T],
     watch: Watch | None = None,
+    *,
+    skip: int = 0,
 ) -> Iterator[Row[T] | Rejected]:
-    """Each row of the file, parsed or rejected, in order; memory does not grow with the file.
+    """Each row of the file, parsed or rejected, in order, but for the first `skip`; memory does not grow with the file.
 
     `parse` gets every field of `columns` (absent optional ones as ""), white space trimmed and runs of it made one
     space, free of control characters; it returns the value or raises BadRowError. Raises CsvFileError, at the first
@@ -112,11 +123,13 @@ def read_rows(
         for count, (line, cells, fault) in enumerate(_records(reader), start=1):
             if watch is not None and count % _WATCH_EVERY_ROWS == 0:
                 watch(count, octets.tell(), size)
+            if count <= skip:
+                continue
             if fault is not None:
                 yield layout.reject(line, fault, cells)
                 continue
             try:
-                yield Row(line, parse(layout.fields(cells)))
+                yield Row(line, parse(layout.fields(cells)), *layout.shown(cells))
             except BadRowError as error:
                 yield layout.reject(line, str(error), cells)
 
@@ -136,11 +149,18 @@ class _Layout:
             raise BadRowError(f"{len(cells)} cells, the header has {len(self.header)}")
         found = dict.fromkeys(self.absent, "")
         for name, position in self.positions.items():
-            text = " ".join(cells[position].split())
-            if not text.isprintable():
-                raise BadRowError(f"{name}: {_unclean(text)}")
+            text = cells[position]
+            # Of what is white space, only the plain blank is printable: most cells are done after this.
+            if not text.isprintable() or "  " in text or text.startswith(" ") or text.endswith(" "):
+                text = " ".join(text.split())
+                if not text.isprintable():
+                    raise BadRowError(f"{name}: {_unclean(text)}")
             found[name] = text
         return found
+
+    def shown(self, cells: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Cells and header of a row in which nothing is secret; else nothing."""
+        return () if self.hidden else (tuple(cells), self.header)
 
     def reject(self, line: int, reason: str, cells: Sequence[str]) -> Rejected:
         """The row as it may be shown: secrets hidden, and what may be one in the wrong place."""
@@ -175,20 +195,20 @@ def _read_layout(path: Path, reader: Any, columns: Sequence[Column], mapping: Ma
     secret = {column.name for column in columns if column.secret}
     # A file without a header has its first row there.
     shown_header = ", ".join(HIDDEN if secret and _may_be_secret(cell) else cell for cell in header)
-    for column_name, field in mapping.items():
-        if field not in known:
-            raise CsvFileError(f"--map {column_name}={field}: no such field; fields are {', '.join(sorted(known))}")
+    for column_name, wanted in mapping.items():
+        if wanted not in known:
+            raise CsvFileError(f"--map {column_name}={wanted}: no such field; fields are {', '.join(sorted(known))}")
         if column_name.lower() not in names:
-            raise CsvFileError(f"--map {column_name}={field}: the file has no such column; it has {shown_header}")
+            raise CsvFileError(f"--map {column_name}={wanted}: the file has no such column; it has {shown_header}")
     positions: dict[str, int] = {}
     for at, name in enumerate(names):
         # A field that another column was mapped to is not also taken from the column that bears its name.
-        field = mapping.get(name, "" if name in mapping.values() else name)
-        if field not in known:
+        wanted = mapping.get(name, "" if name in mapping.values() else name)
+        if wanted not in known:
             continue
-        if field in positions:
-            raise CsvFileError(f"{path}: two columns for {field}")
-        positions[field] = at
+        if wanted in positions:
+            raise CsvFileError(f"{path}: two columns for {wanted}")
+        positions[wanted] = at
     missing = [column.name for column in columns if column.required and column.name not in positions]
     if missing:
         raise CsvFileError(
@@ -235,12 +255,34 @@ class RejectFile:
         self._file: TextIO | None = None
         self._writer: Any = None
 
+    def go_on(self, kept_bytes: int) -> None:
+        """Take up the file of a run that was cut off, as it was when it had `kept_bytes`; raises CsvFileError."""
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY)
+            os.ftruncate(descriptor, kept_bytes)
+            os.lseek(descriptor, 0, os.SEEK_END)
+        except OSError as error:
+            raise CsvFileError(
+                f"{self.path}: the rejected rows of the run that was cut off: {error.strerror}"
+            ) from error
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="")
+        self._writer = csv.writer(self._file)
+
+    def flushed_bytes(self) -> int:
+        """How long the file is, all that was written being in it."""
+        if self._file is None:
+            return 0
+        self._file.flush()
+        return os.fstat(self._file.fileno()).st_size
+
     @staticmethod
     def beside(path: Path) -> Path:
         """Where the reject file of `path` is when nobody says otherwise."""
         return path.with_name(f"{path.name}.rejected.csv")
 
     def __enter__(self) -> "RejectFile":
+        if self._file is not None:
+            return self
         try:
             with self.path.open(encoding="utf-8", errors="replace") as earlier:
                 begins = earlier.readline()

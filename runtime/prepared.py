@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
-Statement = sa.Select[Any] | sa.Insert | sa.Update | sa.TextClause
+Statement = sa.Select[Any] | sa.Insert | sa.Update | sa.TextClause | sa.TextualSelect
 _Convert = Callable[[Any], Any]
 
 

@@ -1,6 +1,7 @@
 """Listings in SQL; at most one of a line holds at a time, which the database itself guards."""
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from ani.reverse_match.listing import Identity, Listing
 from ani.reverse_match.tables import listing
-from runtime.database import Instant
+from runtime.database import Instant, to_micros
 from runtime.prepared import Prepared
 
 _HOLDS = listing.c.valid_until_at.is_(None)
@@ -21,22 +22,46 @@ _FIELDS = (
     listing.c.postal_code,
     listing.c.country,
     listing.c.source,
+    listing.c.line_type,
     listing.c.valid_from_at,
     listing.c.valid_until_at,
+    listing.c.validated_at,
+    listing.c.changed_hands_at,
+    listing.c.import_id,
 )
+_COLUMNS = tuple(column.name for column in _FIELDS)
 _CURRENT = Prepared(sa.select(*_FIELDS).where(listing.c.ani == sa.bindparam("line"), _HOLDS))
-_CURRENT_ON = sa.select(*_FIELDS).where(listing.c.ani.in_(sa.bindparam("lines", expanding=True)), _HOLDS)
-_HISTORY = (
-    sa.select(*_FIELDS).where(listing.c.ani == sa.bindparam("line")).order_by(listing.c.valid_from_at, listing.c.id)
+_CURRENT_ON = {
+    name: Prepared(
+        # One bound value, however many lines: nothing of a caller is in the text.
+        sa.select(*_FIELDS).where(sa.text(f"ani {among}"), _HOLDS)
+    )
+    for name, among in (
+        ("sqlite", "IN (SELECT value FROM json_each(:lines))"),
+        ("postgresql", "= ANY(string_to_array(:lines, ','))"),
+    )
+}
+# Told apart by what the two partial indexes hold, so that neither look-up reads the whole table.
+_PAST = Prepared(
+    sa.select(*_FIELDS)
+    .where(listing.c.ani == sa.bindparam("line"), listing.c.valid_until_at.is_not(None))
+    .order_by(listing.c.valid_from_at, listing.c.id)
 )
-_INSERT = sa.insert(listing)
-_END = (
+_INSERT = Prepared(sa.insert(listing), _COLUMNS)
+_COPY = f"COPY listing ({', '.join(_COLUMNS)}) FROM STDIN"
+_END = Prepared(
     sa.update(listing)
     .where(listing.c.ani == sa.bindparam("line"), _HOLDS)
     .values(valid_until_at=sa.bindparam("until_at", type_=Instant))
 )
+_VALIDATE = Prepared(
+    sa.update(listing)
+    .where(listing.c.ani == sa.bindparam("line"), _HOLDS)
+    .values(
+        validated_at=sa.bindparam("seen_at", type_=Instant), import_id=sa.bindparam("by_import", type_=sa.BigInteger)
+    )
+)
 _LOCK = sa.text("LOCK TABLE listing IN SHARE ROW EXCLUSIVE MODE")
-_AT_ONCE = 1000
 
 
 def lock(conn: Connection) -> None:
@@ -53,45 +78,61 @@ def current_listing(conn: Connection, ani: str) -> Listing | None:
 
 def current_listings(conn: Connection, lines: Collection[str]) -> dict[str, Listing]:
     """The listings that hold now, by line."""
-    wanted = list(lines)
-    return {
-        row.ani: _listing(tuple(row))
-        for start in range(0, len(wanted), _AT_ONCE)
-        for row in conn.execute(_CURRENT_ON, {"lines": wanted[start : start + _AT_ONCE]})
-    }
+    is_sqlite = conn.dialect.name == "sqlite"
+    wanted = json.dumps(list(lines)) if is_sqlite else ",".join(lines)
+    return {row[0]: _listing(row) for row in _CURRENT_ON[conn.dialect.name].all(conn, lines=wanted)}
 
 
 def history(conn: Connection, ani: str) -> list[Listing]:
     """Every listing of the line, oldest first."""
-    return [_listing(tuple(row)) for row in conn.execute(_HISTORY, {"line": ani})]
+    past = [_listing(row) for row in _PAST.all(conn, line=ani)]
+    return past + [_listing(row) for row in _CURRENT.all(conn, line=ani)]
 
 
-def end_listings(conn: Connection, lines: Iterable[str], at: datetime) -> None:
-    """End the listings that hold now."""
-    conn.execute(_END, [{"line": line, "until_at": at} for line in lines])
+def end_listings(conn: Connection, ends: Iterable[tuple[str, datetime]]) -> None:
+    """End the listings of these lines that hold now, each at its moment."""
+    _END.run_each(conn, [{"line": line, "until_at": at} for line, at in ends])
 
 
-def insert_listings(conn: Connection, identities: Iterable[Identity], at: datetime) -> None:
-    """Add listings that hold from `at`; those they supersede have been ended."""
-    conn.execute(
-        _INSERT,
-        [
-            {
-                "ani": new.ani,
-                "first_name": new.first_name,
-                "last_name": new.last_name,
-                "address": new.address,
-                "postal_code": new.postal_code,
-                "country": new.country,
-                "source": new.source,
-                "valid_from_at": at,
-                "valid_until_at": None,
-            }
-            for new in identities
-        ],
+def validate_listings(conn: Connection, lines: Iterable[str], at: datetime, import_id: int | None) -> None:
+    """Keep that a source said the same again."""
+    _VALIDATE.run_each(conn, [{"line": line, "seen_at": at, "by_import": import_id} for line in lines])
+
+
+def insert_listings(conn: Connection, listings: Sequence[Listing]) -> None:
+    """Add listings; those they supersede have been ended."""
+    if conn.dialect.name == "postgresql" and len(listings) > 100:
+        # What is written row by row takes the server thrice as long.
+        driver: Any = conn.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for new in listings:
+                copy.write_row(_copied(new))
+        return
+    _INSERT.run_each(conn, [dict(zip(_COLUMNS, _values(new), strict=True)) for new in listings])
+
+
+def _values(new: Listing) -> tuple[object, ...]:
+    identity = new.identity
+    return (
+        identity.ani,
+        identity.first_name,
+        identity.last_name,
+        identity.address,
+        identity.postal_code,
+        identity.country,
+        identity.source,
+        identity.line_type,
+        new.valid_from_at,
+        new.valid_until_at,
+        new.validated_at,
+        new.changed_hands_at,
+        new.import_id,
     )
 
 
+def _copied(new: Listing) -> tuple[object, ...]:
+    return tuple(to_micros(value) if isinstance(value, datetime) else value for value in _values(new))
+
+
 def _listing(row: tuple[Any, ...]) -> Listing:
-    *fields, valid_from_at, valid_until_at = row
-    return Listing(Identity(*fields), valid_from_at, valid_until_at)
+    return Listing(Identity(*row[:8]), *row[8:])

@@ -28,6 +28,7 @@ READ_ONLY = frozenset(
         "doctor",
         "run",
         "audit",
+        "imports",
         "prompts",
         "report",
     }

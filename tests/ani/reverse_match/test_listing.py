@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from ani.importing import Source
 from ani.reverse_match import service, store
-from ani.reverse_match.listing import Identity, absorb, is_same_customer
+from ani.reverse_match.listing import Identity, Listing, absorb, is_same_customer
 from runtime.csv_import import CsvFileError, ImportResult, RejectFile
 from runtime.database import reading, rehearsing, transaction
 from tests.clock import SettableClock
@@ -133,7 +133,9 @@ def test_a_file_without_the_number_is_refused(
 
 def test_the_database_itself_refuses_two_listings_that_hold(engine: Engine, clock: SettableClock) -> None:
     with pytest.raises(sa.exc.IntegrityError), transaction(engine) as conn:
-        store.insert_listings(conn, [identity("Ana", "Lee"), identity("Eve", "Roe")], clock.now())
+        store.insert_listings(
+            conn, [Listing(one, clock.now(), None) for one in (identity("Ana", "Lee"), identity("Eve", "Roe"))]
+        )
 
 
 def test_two_imports_side_by_side_leave_one_listing(

@@ -1,0 +1,1 @@
+"""Listings out of the files of suppliers."""

@@ -1,0 +1,87 @@
+"""Partial names (ANI-3): one table of cases, each told both ways round."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ani.reverse_match.names import NameMatch, compare, split_name
+
+SAME, INITIAL, PARTIAL = NameMatch.SAME, NameMatch.INITIAL, NameMatch.PARTIAL
+TRANSPOSED, DIFFERENT, UNKNOWN = NameMatch.TRANSPOSED, NameMatch.DIFFERENT, NameMatch.UNKNOWN
+
+CASES = [
+    # case, accents, punctuation, titles
+    (("Ana", "Lee"), ("ANA", "lee"), SAME),
+    (("José", "García"), ("Jose", "Garcia"), SAME),
+    (("Jürgen", "Müller"), ("Juergen", "Mueller"), SAME),
+    (("Jürgen", "Müller"), ("Jurgen", "Muller"), SAME),
+    (("Søren", "Ås"), ("Soren", "Aas"), SAME),
+    (("Łukasz", "Żak"), ("Lukasz", "Zak"), SAME),
+    (("Sean", "O'Brien"), ("Sean", "OBrien"), SAME),
+    (("Sean", "O’Brien"), ("Sean", "O'Brien"), SAME),
+    (("Mary-Jane", "Watson"), ("Mary Jane", "Watson"), SAME),
+    (("Mary-Jane", "Watson"), ("Maryjane", "Watson"), SAME),
+    (("Ana", "Smith-Lee"), ("Ana", "Smith Lee"), SAME),
+    (("Dr. Ana", "Lee"), ("Ana", "Lee"), SAME),
+    (("Ana", "Lee, MD"), ("Ana", "Lee"), SAME),
+    # initials
+    (("A", "Lee"), ("Ana", "Lee"), INITIAL),
+    (("A.", "Lee"), ("Ana", "Lee"), INITIAL),
+    (("J.P.", "Lee"), ("Jean Paul", "Lee"), INITIAL),
+    (("Ana M", "Lee"), ("Ana Maria", "Lee"), INITIAL),
+    (("B", "Lee"), ("Ana", "Lee"), DIFFERENT),
+    # a part missing
+    (("", "Lee"), ("Ana", "Lee"), PARTIAL),
+    (("Ana", ""), ("Ana", "Lee"), PARTIAL),
+    (("Ana", "Lee"), ("Ana Maria", "Lee"), PARTIAL),
+    (("Ana", "Garcia"), ("Ana", "Garcia Lopez"), PARTIAL),
+    (("Ana", "Lopez"), ("Ana", "Garcia Lopez"), PARTIAL),
+    (("Ana", "Garcia"), ("Ana", "Garciaparra"), DIFFERENT),
+    (("", "Lee"), ("", "Lee"), SAME),
+    (("Ana", ""), ("", "Lee"), UNKNOWN),
+    (("", ""), ("Ana", "Lee"), UNKNOWN),
+    # suffixes
+    (("John", "Lee Jr"), ("John", "Lee"), SAME),
+    (("John", "Lee Jr."), ("John", "Lee, Junior"), SAME),
+    (("John", "Lee II"), ("John", "Lee Jr"), SAME),
+    (("John", "Lee Jr"), ("John", "Lee Sr"), DIFFERENT),
+    (("John", "Lee III"), ("John", "Lee Jr"), DIFFERENT),
+    # transposed
+    (("Lee", "Ana"), ("Ana", "Lee"), TRANSPOSED),
+    (("GARCIA", "JOSE"), ("José", "García"), TRANSPOSED),
+    (("L", "Ana"), ("Ana", "Lee"), DIFFERENT),
+    # others
+    (("Ana", "Lee"), ("Eve", "Lee"), DIFFERENT),
+    (("Ana", "Lee"), ("Ana", "Roe"), DIFFERENT),
+    (("Robert", "Lee"), ("Bob", "Lee"), DIFFERENT),
+    (("李", "小龙"), ("李", "小龙"), SAME),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "expected"), CASES)
+def test_how_names_agree(one: tuple[str, str], other: tuple[str, str], expected: NameMatch) -> None:
+    assert compare(*one, *other) is expected
+    assert compare(*other, *one) is expected
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts"),
+    [
+        ("Lee, Ana Maria", ("Ana Maria", "Lee")),
+        ("Ana Maria Lee", ("Ana Maria", "Lee")),
+        ("LEE", ("", "LEE")),
+        ("John Lee, Jr.", ("John", "Lee Jr.")),
+        ("John Lee III", ("John", "Lee III")),
+        ("", ("", "")),
+    ],
+)
+def test_a_whole_name_is_split(whole: str, parts: tuple[str, str]) -> None:
+    assert split_name(whole) == parts
+
+
+@settings(max_examples=100)
+@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+def test_any_text_is_compared_the_same_both_ways(first: str, last: str, other_first: str, other_last: str) -> None:
+    found = compare(first, last, other_first, other_last)
+    assert compare(other_first, other_last, first, last) is found
+    assert compare(first, last, first, last) is not DIFFERENT
