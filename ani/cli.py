@@ -80,13 +80,18 @@ def listing_imports(
 
 @listing_app.command("show", epilog="Example: tollgate listing show +16045550123 --json")
 def listing_show(number: Number, as_json: AsJson = False) -> int:
-    """Show whose line a number is and was."""
+    """Show whose line a number is and was; who looked is kept."""
     from ani import cli_print
+    from ani.access.service import record_read
     from ani.reverse_match import service
+    from runtime.clock import SystemClock
+    from runtime.keys import load_pepper
 
     settings = open_settings()
+    engine, pepper = open_engine(settings), load_pepper(settings.security.pepper_file)
     ani = _line(number, settings.call.home_country)
-    documents = [cli_print.listing_document(found) for found in service.listings_of(open_engine(settings), ani)]
+    record_read(engine, SystemClock(), pepper, ani, by=staff_name(), reason="listing show")
+    documents = [cli_print.listing_document(found) for found in service.listings_of(engine, ani)]
     if as_json:
         print_document({"ani": ani, "listings": documents})
     elif documents:

@@ -5,6 +5,7 @@ import importlib
 from runtime.database import metadata
 
 MODULES = (
+    "ani.access.tables",
     "ani.lockout.tables",
     "ani.negative.tables",
     "ani.qualification.tables",

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import Instant, RowId, metadata
+from runtime.personal import OnErase, Personal, personal
 
 wrong_entry = sa.Table(
     "wrong_entry",
@@ -12,5 +13,6 @@ wrong_entry = sa.Table(
     sa.Column("subject", sa.String(40), nullable=False),
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("at", Instant, nullable=False),
+    info=personal(Personal(OnErase.REMOVE, line="subject")),
 )
 sa.Index("ix_wrong_entry_scope_subject_at", wrong_entry.c.scope, wrong_entry.c.subject, wrong_entry.c.at)

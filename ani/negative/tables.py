@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import Instant, RowId, metadata
+from runtime.personal import OnErase, Personal, personal
 
 negative_entry = sa.Table(
     "negative_entry",
@@ -18,6 +19,7 @@ negative_entry = sa.Table(
     sa.Column("lifted_by", sa.String(80)),
     sa.Column("lift_note", sa.String(400)),
     sa.Column("ends_calls", sa.Boolean, nullable=False, server_default=sa.false()),
+    info=personal(Personal(OnErase.KEEP, line="ani", why_kept="a block protects the operator")),
 )
 sa.Index(
     "ix_negative_entry_ends_calls",

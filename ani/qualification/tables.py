@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import Instant, RowId, metadata
+from runtime.personal import OnErase, Personal, personal
 
 identity_record = sa.Table(
     "identity_record",
@@ -15,6 +16,7 @@ identity_record = sa.Table(
     sa.Column("source", sa.String(40), nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
     sa.UniqueConstraint("ani", "ssn_last_four_hash"),
+    info=personal(Personal(OnErase.REMOVE, line="ani", hidden=("ssn_last_four_hash",))),
 )
 
 age_evidence = sa.Table(
@@ -28,4 +30,5 @@ age_evidence = sa.Table(
     sa.Column("method", sa.String(20), nullable=False),
     sa.Column("proven_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
+    info=personal(Personal(OnErase.REMOVE, line="ani", account="account_id")),
 )

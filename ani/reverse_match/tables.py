@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import Instant, RowId, metadata
+from runtime.personal import OnErase, Personal, personal
 
 listing = sa.Table(
     "listing",
@@ -21,6 +22,7 @@ listing = sa.Table(
     sa.Column("validated_at", Instant),
     sa.Column("changed_hands_at", Instant),
     sa.Column("import_id", sa.BigInteger),
+    info=personal(Personal(OnErase.REMOVE, line="ani")),
 )
 sa.Index(
     "ix_listing_ani_current",

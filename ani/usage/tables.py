@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import metadata
+from runtime.personal import OnErase, Personal, personal
 
 line_usage = sa.Table(
     "line_usage",
@@ -12,4 +13,5 @@ line_usage = sa.Table(
     sa.Column("used_ms", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("held_ms", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint("used_ms >= 0 AND held_ms >= 0", name="not_negative"),
+    info=personal(Personal(OnErase.KEEP, line="ani", why_kept="the month's cap: what was used of it stays used")),
 )

@@ -7,6 +7,7 @@ a note, never removed.
 import sqlalchemy as sa
 
 from runtime.database import Instant, Micros, RowId, metadata
+from runtime.personal import BILL, OnErase, Personal, personal
 
 account = sa.Table(
     "account",
@@ -32,6 +33,7 @@ account = sa.Table(
     sa.CheckConstraint("held_micros >= 0", name="held_not_negative"),
     sa.CheckConstraint("limit_micros >= 0", name="limit_not_negative"),
     sa.CheckConstraint("balance_micros - held_micros >= -limit_micros", name="available_not_below_limit"),
+    info=personal(Personal(OnErase.BLANK, account="id", blank=("name",))),
 )
 
 account_line = sa.Table(
@@ -45,6 +47,9 @@ account_line = sa.Table(
     sa.Column("removed_at", Instant),
     sa.Column("removed_by", sa.String(80)),
     sa.Column("remove_note", sa.String(400)),
+    info=personal(
+        Personal(OnErase.BLANK, line="ani", account="account_id", hidden=("access_code_hash",), blank=("ani",))
+    ),
 )
 sa.Index(
     "ix_account_line_current",
@@ -79,4 +84,5 @@ pin = sa.Table(
     sa.Column("first_used_at", Instant),
     sa.Column("last_used_at", Instant),
     sa.Column("uses", sa.Integer, nullable=False, server_default="0"),
+    info=personal(Personal(OnErase.KEEP, account="account_id", hidden=("pin_hash",), why_kept=BILL)),
 )

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import Instant, Micros, RowId, metadata
+from runtime.personal import BILL, OnErase, Personal, personal
 
 call = sa.Table(
     "call",
@@ -23,6 +24,7 @@ call = sa.Table(
     sa.Column("answered_at", Instant),
     sa.Column("ended_at", Instant),
     sa.UniqueConstraint("switch", "uniqueid", "arrived_at"),
+    info=personal(Personal(OnErase.KEEP, line="ani", account="account_id", why_kept=BILL)),
 )
 sa.Index(
     "ix_call_live", call.c.arrived_at, sqlite_where=call.c.state != "ended", postgresql_where=call.c.state != "ended"
@@ -37,6 +39,7 @@ call_event = sa.Table(
     sa.Column("step", sa.String(40), nullable=False),
     sa.Column("outcome", sa.String(60), nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
+    info=personal(Personal(OnErase.KEEP, through="call_id", why_kept=BILL)),
 )
 
 cdr = sa.Table(
@@ -66,4 +69,5 @@ cdr = sa.Table(
     sa.Column("balance_after_micros", Micros),
     sa.Column("transfer_id", sa.ForeignKey("transfer.id")),
     sa.Column("settled_from", sa.String(20), nullable=False),
+    info=personal(Personal(OnErase.KEEP, line="ani", account="account_id", why_kept=BILL)),
 )

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from billing.charging.tables import charging_session
 from runtime.database import Instant, Micros, RowId, metadata
+from runtime.personal import OnErase, Personal, personal
 
 fraud_limit = sa.Table(
     "fraud_limit",
@@ -91,6 +92,7 @@ fraud_refusal = sa.Table(
     sa.Column("destination", sa.String(16), nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Index("ix_fraud_refusal_account_id_at", "account_id", "at"),
+    info=personal(Personal(OnErase.KEEP, account="account_id", why_kept="a record of fraud protects the operator")),
 )
 
 sa.Index("ix_charging_session_account_started", charging_session.c.account_id, charging_session.c.started_at)

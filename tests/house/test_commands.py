@@ -24,6 +24,7 @@ READ_ONLY = frozenset(
         "live",
         "current",
         "check",
+        "accesses",
         "env",
         "doctor",
         "run",

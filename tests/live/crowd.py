@@ -137,7 +137,8 @@ class Ears:
     """Sockets where the callers' speech arrives, unread: without them every packet would be answered by an ICMP error.
 
     SIPp names these ports in its SDP (`-mp`, every fourth) but opens only the first; a telephone opens its own. What
-    the errors cost the switch would be taken for the cost of a call.
+    the errors cost the switch would be taken for the cost of a call. To be opened after `callees`, whose port may be
+    one of these.
     """
 
     FIRST_PORT = 40_000

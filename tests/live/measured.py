@@ -68,8 +68,8 @@ def place(
     Fails when one is missing; with `failures_allowed` that one is left out, for a test that counts them.
     """
     with (
-        crowd.Ears(),
         crowd.callees(folder / "callees", lab.ports.callee_sip) as callees,
+        crowd.Ears(),
         crowd.callers(folder / "callers", lab.ports.gateway_sip, CALLING, calls, rate=rate) as callers,
     ):
         if failures_allowed:

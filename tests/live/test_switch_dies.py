@@ -65,7 +65,8 @@ def test_switch_is_killed_and_comes_back(mended_lab: Lab, sqlite_url: str, tmp_p
             assert cdr.answered_at is not None
             assert cdr.ended_at is not None
             assert (cdr.settled_from, cdr.hangup_cause) == ("switch-lost", 38)
-            assert killed_s - 1.0 <= cdr.ended_at.timestamp() <= killed_s
+            # the gateway sees the link end when it has the processor, which may be after we do
+            assert killed_s - 1.0 <= cdr.ended_at.timestamp() <= killed_s + 0.5
             failures.must_be_billed(cdr, 3_500, 16_000)
 
 

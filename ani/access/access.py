@@ -1,0 +1,23 @@
+"""That somebody looked at a person's data, or erased it (AGE-5)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What staff did with a person's data."""
+
+    READ = "read"
+    EXPORT = "export"
+    ERASE = "erase"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who did what when, and why."""
+
+    at: datetime
+    by: str
+    action: Action
+    reason: str
