@@ -47,6 +47,7 @@ from ivr.reception import Arrival, Plan, Ring
 from ivr.refusals import CallRefusal
 from runtime import database, ids
 from runtime.clock import Clock
+from runtime.faults import StaffError
 from runtime.keys import Pepper
 from runtime.settings import Settings
 
@@ -178,10 +179,13 @@ class BackOffice:
         """Match the digits with the line's identity records; keep the proof, or count a wrong entry."""
         return await self._run(self._check_ssn_last_four, ani, payer, profile, digits)
 
-    async def issue_pin(self, payer: Payer) -> str:
-        """A new PIN for the account; only its keyed hash is kept."""
-        shelf = self._shelf
-        return await self._run(account_service.issue_pin, shelf.engine, shelf.clock, shelf.pepper, payer.account_id)
+    async def issue_pin(self, payer: Payer, range_name: str) -> str | None:
+        """A new PIN for the account, of the service's range; only its hash is kept. None when the range is full."""
+        return await self._run(self._issue_pin, payer.account_id, range_name)
+
+    async def with_shelf(self, use_case: Callable[..., T], *arguments: object) -> T:
+        """What a use-case that takes the shelf first answers."""
+        return await self._run(use_case, self._shelf, *arguments)
 
     async def offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | StrEnum:
         """What the dialled digits mean, cost and allow, at this moment's balance and with the included units left."""
@@ -262,6 +266,13 @@ class BackOffice:
         shelf = self._shelf
         answer = account_service.check_pin(shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, pin)
         return answer if isinstance(answer, StrEnum) else self._payer(answer)
+
+    def _issue_pin(self, account_id: int, range_name: str) -> str | None:
+        shelf = self._shelf
+        try:
+            return account_service.issue_pin(shelf.engine, shelf.clock, shelf.pepper, account_id, range_name=range_name)
+        except StaffError:  # a range that is full or gone is the operator's affair, not the caller's
+            return None
 
     def _has_evidence(self, ani: str, payer: Payer, profile: ServiceProfile) -> bool:
         with database.reading(self._shelf.engine) as connection:

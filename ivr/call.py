@@ -5,11 +5,12 @@ is a value that ends the story with its prompt; a fault is an exception that end
 switch. Every step is noted, so that it can be explained afterwards (CALL-16).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from ani.numbers import Ani
+from billing.accounts.account import is_pin
 from billing.calls.call import CallEvent
 from billing.charging.session import ChargeRefusal
 from ivr.back_office import Authorised, BackOffice, Offer, Payer
@@ -18,6 +19,7 @@ from ivr.dialogue import questions
 from ivr.dialogue.entry import Ask, Entry, Keyed, Question
 from ivr.reception import Identification, Plan, Ring, receive
 from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
+from ivr.self_service import SelfService
 from runtime.clock import Clock
 from sounds import spoken
 
@@ -66,6 +68,7 @@ class CallStory:
         self.events: list[CallEvent] = []
         self.step = "arrival"
         self._lead: tuple[str, ...] = ()
+        self._self_service = SelfService(office, self._ask, self._entry, self._note)
 
     async def tell(self) -> Decision:
         """From the ring to the decision; raises the channel's fault when the caller is gone."""
@@ -161,8 +164,10 @@ class CallStory:
         if not plan.profile.issue_pin or payer.has_pin:
             return
         self.step = "pin-issue"
-        pin = await self._office.issue_pin(payer)
-        self._note("pin", "issued")
+        pin = await self._office.issue_pin(payer, plan.profile.pin_range)
+        self._note("pin", "not-issued" if pin is None else "issued")
+        if pin is None:
+            return
         said = spoken.say_digits(pin)
         intro, again = (SOUND_FOLDER + "your-pin-is",), (SOUND_FOLDER + "write-it-down",)
         lead, self._lead = self._lead, ()
@@ -181,13 +186,15 @@ class CallStory:
                 continue
             if digits == questions.BLOCK_THIS_LINE:
                 return await self._block_line(plan)
-            offer = await self._office.offer(plan, payer, digits, self._ring.dnis)
+            if digits.startswith("*"):
+                entry = await self._serve(plan, payer, entry, digits)
+                continue
+            offer = await self._offer(plan, payer, digits)
             if isinstance(offer, Offer):
-                self._note_offer(offer)
                 if offer.talk_ms < self._office.minimum_talk_ms:
                     return ChargeRefusal.NO_CREDIT
                 return await self._authorise(plan, payer, offer)
-            self._note("destination", str(offer), dialled=digits)
+            self._note("destination", str(offer), dialled="*" * len(digits) if is_pin(digits) else digits)
             if offer is CallRefusal.EMERGENCY_NUMBER:
                 return offer
             refusal = offer
@@ -209,6 +216,31 @@ class CallStory:
             entry = entry.wrong((SOUND_FOLDER + outcome_of(answer).prompt,))
         return CallRefusal.TOO_MANY_ATTEMPTS
 
+    async def _serve(self, plan: Plan, payer: Payer, entry: Entry, keys: str) -> Entry:
+        """His own affairs, and back to the question; what did not succeed is one try less."""
+        answer = await self._self_service.serve(plan, payer, keys)
+        if isinstance(answer, StrEnum):
+            return entry.wrong((SOUND_FOLDER + outcome_of(answer).prompt,))
+        return replace(entry, lead=answer)
+
+    async def _offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | StrEnum:
+        """What a destination costs and allows; who has no credit may pay a card in, if the operator has cards."""
+        offer = await self._office.offer(plan, payer, digits, self._ring.dnis)
+        if not isinstance(offer, Offer):
+            return offer
+        self._note_offer(offer)
+        if offer.talk_ms >= self._office.minimum_talk_ms or not await self._self_service.may_top_up(plan):
+            return offer
+        self._lead = (SOUND_FOLDER + outcome_of(ChargeRefusal.NO_CREDIT).prompt,)
+        answer = await self._self_service.top_up(plan, payer)
+        if isinstance(answer, StrEnum):
+            return offer
+        self._lead = answer
+        offer = await self._office.offer(plan, payer, digits, self._ring.dnis)
+        if isinstance(offer, Offer):
+            self._note_offer(offer)
+        return offer
+
     async def _authorise(self, plan: Plan, payer: Payer, offer: Offer) -> Authorised | StrEnum:
         price = spoken.say_price(offer.rate.price_per_minute_micros, offer.rate.currency)
         fee = offer.rate.connect_fee_micros
@@ -216,7 +248,8 @@ class CallStory:
         talk = spoken.say_minutes(offer.talk_ms // 1000)
         files = ("the-price-is", "per-minute", "you-have", "talk-time", "connecting")
         is_, per, have, time, connecting = (SOUND_FOLDER + name for name in files)
-        await self._say((is_, *price, per, *connect, have, *talk, time, connecting))
+        lead, self._lead = self._lead, ()
+        await self._say((*lead, is_, *price, per, *connect, have, *talk, time, connecting))
         self.step = "authorisation"
         events, self.events = self.events, []
         return await self._office.authorise(self._ring, plan, payer, offer, events)

@@ -39,6 +39,7 @@ class CallRefusal(StrEnum):
     DESTINATION_IS_OURS = "destination-is-ours"
     EMERGENCY_NUMBER = "emergency-number"
     NO_SWITCH_LINK = "no-switch-link"
+    NO_CARD = "no-card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         CallRefusal.TOO_MANY_ATTEMPTS: Outcome("too-many-attempts"),
         CallRefusal.NO_ROUTE: Outcome("congestion", NO_ROUTE),
         CallRefusal.NO_SWITCH_LINK: Outcome("apology", TEMPORARY_FAILURE),
+        CallRefusal.NO_CARD: Outcome("nothing-keyed"),
         CallRefusal.DESTINATION_NOT_VALID: Outcome("destination-not-valid", UNALLOCATED),
         CallRefusal.DESTINATION_IS_OURS: Outcome("destination-blocked"),
         CallRefusal.EMERGENCY_NUMBER: Outcome("emergency-number", NO_ROUTE),
@@ -115,6 +117,12 @@ def outcome_of(refusal: StrEnum) -> Outcome:
 
 
 WRONG_ENTRIES: frozenset[StrEnum] = frozenset(
-    {AccountRefusal.WRONG_PIN, AccountRefusal.WRONG_CODE, AgeRefusal.NOT_PROVEN, CallRefusal.DESTINATION_NOT_VALID}
+    {
+        AccountRefusal.WRONG_PIN,
+        AccountRefusal.WRONG_CODE,
+        AgeRefusal.NOT_PROVEN,
+        CallRefusal.DESTINATION_NOT_VALID,
+        TopUpRefusal.WRONG,
+    }
 )
 """Refusals after which the same question may be asked again."""

@@ -79,6 +79,12 @@ def describe_batch(engine: Engine, clock: Clock, name: str) -> tuple[Inventory, 
         return inventory, store.events_of_batch(conn, found.id, MOST_EVENTS)
 
 
+def sells_cards(engine: Engine, operator_id: int) -> bool:
+    """Whether an operator has any batch of cards."""
+    with reading(engine) as conn:
+        return store.has_batch(conn, operator_id)
+
+
 def describe_card(engine: Engine, serial: str) -> tuple[Card, list[CardEvent]]:
     """A card and its history, the oldest first; never its PIN."""
     with reading(engine) as conn:

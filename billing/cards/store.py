@@ -162,6 +162,12 @@ def batch_by_id(conn: Connection, batch_id: int) -> Batch | None:
     return _batch(conn.execute(_BATCH.where(card_batch.c.id == batch_id)).first())
 
 
+def has_batch(conn: Connection, operator_id: int) -> bool:
+    """True when an operator has any batch."""
+    query = sa.select(sa.literal(1)).where(card_batch.c.operator_id == operator_id).limit(1)
+    return conn.execute(query).first() is not None
+
+
 def insert_batch(conn: Connection, values: dict[str, object]) -> None:
     """A new batch without cards: a value for each column."""
     conn.execute(sa.insert(card_batch), values)

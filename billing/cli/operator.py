@@ -93,6 +93,10 @@ def create_profile(
         str,
         typer.Option(help="How far it calls: home (the operator's country), abroad, everywhere (risky places too)."),
     ] = "home",
+    bind_line: Annotated[
+        bool, typer.Option("--bind-line/--no-bind-line", help="Callers may bind their line by phone (*2, *3).")
+    ] = False,
+    pin_range: Annotated[str, typer.Option(help="Range that PINs issued by phone are taken from.")] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -110,6 +114,8 @@ def create_profile(
         session_cap_s,
         month_cap_s,
         reach_of(reach),
+        bind_line,
+        pin_range,
     )
     engine = open_engine(open_settings(), dry_run=dry_run)
     made = service.create_profile(engine, operator_code=operator, name=name, tariff_name=tariff, terms=terms)

@@ -13,6 +13,7 @@ from billing.operators.operator import (
     check_profile,
     normal_dnis,
 )
+from billing.pins.store import has_range
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
 
@@ -58,6 +59,8 @@ def create_profile(
             )
         if store.profile_named(conn, operator_code, name) is not None:
             raise StaffError(f"operator {operator_code} has a profile {name} already")
+        if terms.pin_range and not has_range(conn, operator.id, terms.pin_range):
+            raise NotFoundError(f"operator {operator_code} has no range {terms.pin_range} of PINs")
         store.insert_profile(conn, operator.id, name, tariff_id, terms)
         return _profile(store.profile_named(conn, operator_code, name), operator_code, name)
 

@@ -42,6 +42,11 @@ def range_named(conn: Connection, operator_id: int, name: str) -> PinRange | Non
     return _range(conn.execute(query).first())
 
 
+def has_range(conn: Connection, operator_id: int, name: str) -> bool:
+    """True when an operator has this range."""
+    return range_named(conn, operator_id, name) is not None
+
+
 def range_by_id(conn: Connection, range_id: int) -> PinRange | None:
     """A range by its row."""
     return _range(conn.execute(_RANGE.where(pin_range.c.id == range_id)).first())

@@ -7,6 +7,7 @@ ACCESS_CODE = Question(
     "access-code", ("tollgate/enter-access-code",), 1, 5, ("tollgate/access-code-wrong",), star_allowed=True
 )
 PIN = Question("pin", ("tollgate/enter-pin",), 8, 8, ("tollgate/pin-wrong",))
+CARD = Question("card", ("tollgate/enter-voucher",), 8, 8, ("tollgate/voucher-wrong",))
 PIN_TO_BLOCK = Question("block-pin", ("tollgate/enter-pin-to-block",), 8, 8, ("tollgate/pin-wrong",))
 DESTINATION = Question(
     "destination", ("tollgate/enter-destination",), 2, 20, ("tollgate/destination-not-valid",), star_allowed=True
