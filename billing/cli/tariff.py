@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.command import AsJson, DryRun
+from runtime.command import AsJson, DryRun, command_group
 
 DEFAULT_TARIFF = "standard"
 LONGEST_CALL_S = 86_400
@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Price tables: import, list, show, 
 def attach(root: typer.Typer) -> None:
     """Bring `tariff` into the command tree."""
     root.add_typer(app, name="tariff")
+    command_group(root, "rate", "What a number costs, and why.").command("test")(price_number)
 
 
 @app.command("import")
@@ -97,15 +98,20 @@ def price_number(
     access: Annotated[str, typer.Option(help="Access number the call came in on, digits.")] = "",
     month_used: Annotated[int, typer.Option(min=0, help="Used before in the month: seconds, bytes or units.")] = 0,
     included: Annotated[int, typer.Option(min=0, help="Units left in a bundle: seconds, bytes or units.")] = 0,
+    account: Annotated[str, typer.Option(help="For this account: its bundles, its month, and its money.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """What a call would cost, why, and how long a balance lasts. Exit code 3: the number may not be called.
+
+    `rate test` and `tariff test` are the same.
+
+    Example: tollgate rate test +442079460000 --seconds 75 --account 4155550100
 
     Example: tollgate tariff test +442079460000 --seconds 75 --balance 5.00 --at 2027-03-01T17:58+01:00
     """
     from billing.cli import tariff_price
 
     ask = tariff_price.Ask(
-        number, name, operator, seconds, balance, cap, at, service, units, access, month_used, included
+        number, name, operator, seconds, balance, cap, at, service, units, access, month_used, included, account
     )
     return tariff_price.price(ask, as_json=as_json)

@@ -1,10 +1,16 @@
-"""What `tollgate tariff test` does: the price of a call by the function that bills it."""
+"""What `tollgate rate test` does, also called `tariff test`: the price of a call by the function that bills it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy.engine import Connection
+
 from ani.numbers import parse_destination
+from billing.accounts import store as account_store
+from billing.accounts.account import Account
+from billing.allowances import service as allowances
+from billing.bundles.offer import show_quantity
 from billing.cli.tariff_load import read_moment
 from billing.cli.tariff_view import rate_row
 from billing.money import AmountError, format_amount, parse_amount
@@ -15,6 +21,7 @@ from billing.tariffs.tariff import BY_NUMBER, RateFieldError, read_service
 from runtime import command, database
 from runtime.clock import SystemClock
 from runtime.command import CommandError, ExitCode, money_document
+from runtime.faults import NotFoundError
 
 _MOST_UNITS = 2**53
 _FULL = re.compile(r"\+[0-9]{1,15}")
@@ -36,6 +43,7 @@ class Ask:
     access: str = ""
     month_used: int = 0
     included: int = 0
+    account: str = ""
 
     def used(self, rate: Rate) -> int:
         """What is to be priced, in base units of the rate."""
@@ -43,9 +51,12 @@ class Ask:
             return self.seconds * 1000 if scale_of(rate) > 1 else 1
         return self.units
 
-    def context(self, rate: Rate, moment: datetime) -> Context:
-        """What is fixed when the session starts."""
+    def context(self, rate: Rate, moment: datetime, account: Context | None) -> Context:
+        """What is fixed when the session starts: as the account is, or as it was typed."""
         scale = scale_of(rate)
+        if account is not None:
+            month_used = self.month_used * scale or account.month_used
+            return replace(account, is_answered=True, month_used=month_used)
         measure = rate.terms.measure if rate.terms is not None else Measure.TIME
         bundles = (Bundle(0, self.included * scale, measure, name="included units"),) if self.included else ()
         return Context(moment, self.access, is_answered=True, month_used=self.month_used * scale, bundles=bundles)
@@ -66,6 +77,11 @@ def price(ask: Ask, *, as_json: bool) -> int:
         group = _service(ask.service)
         e164 = _e164(ask.number, owner.home_country) if group in BY_NUMBER else ask.number.lower()
         answer = service.price_of_number(conn, tariff.id, e164, moment, group)
+        account = _account(conn, ask.account) if ask.account else None
+        fixed = None
+        if account is not None and isinstance(answer.answer, Rate):
+            fixed = allowances.at_start(conn, moment, account.id, answer.answer, e164, ask.access)
+            funds_micros = account.available_micros if funds_micros is None else funds_micros
     document: dict[str, object] = {
         "number": e164,
         "tariff": tariff.name,
@@ -74,7 +90,9 @@ def price(ask: Ask, *, as_json: bool) -> int:
         "considered": [_considered(rate) for rate in answer.considered],
     }
     if isinstance(answer.answer, Rate):
-        context = ask.context(answer.answer, moment)
+        context = ask.context(answer.answer, moment, fixed)
+        if account is not None:
+            document |= {"account": account.number, "bundles": [_bundle(one) for one in context.bundles]}
         document |= _priced(answer.answer, ask, context)
         if funds_micros is not None:
             document |= _lasting(answer.answer, funds_micros, ask, context)
@@ -118,6 +136,8 @@ def _for_people(document: dict[str, object]) -> dict[str, object]:
     for key, value in document.items():
         if key == "considered" and isinstance(value, list):
             shown[key] = "; ".join(value) + (" (the longest wins)" if len(value) > 1 else "")
+        elif key == "bundles" and isinstance(value, list):
+            shown[key] = "; ".join(f"{one['name']} ({one['bundle']}), {one['left']}" for one in value) or "none"
         elif key == "why" and isinstance(value, list):
             shown |= {f"why {place}": line for place, line in enumerate(value, start=1)}
         elif key == "talk_time_ms" and isinstance(value, int):
@@ -129,6 +149,18 @@ def _for_people(document: dict[str, object]) -> dict[str, object]:
         elif key not in {"rate", "seconds", "billed_seconds", "units", "billed_units", "cut_by_cap"}:
             shown[key] = value
     return shown
+
+
+def _account(conn: Connection, number: str) -> Account:
+    found = account_store.account_by_number(conn, number)
+    if found is None:
+        raise NotFoundError(f"no account {number}")
+    return found
+
+
+def _bundle(bundle: Bundle) -> dict[str, object]:
+    left = show_quantity(bundle.measure, bundle.units)
+    return {"bundle": bundle.id, "name": bundle.name, "left": left, "rule": bundle.rule.value}
 
 
 def _considered(rate: Rate) -> str:

@@ -4,6 +4,7 @@ from datetime import UTC
 from zoneinfo import ZoneInfo
 
 from billing.money import format_amount
+from billing.pricing.bundles import CALLS, Draw
 from billing.pricing.increments import billed
 from billing.pricing.parts import Part, Use, price_parts
 from billing.pricing.plain import billed_s, price_micros
@@ -44,7 +45,7 @@ def explain(rate: Rate, used: int, context: Context) -> list[str]:
         lines.append(f"used before in this month {_quantity(terms, context.month_used)}, tiers {terms.volume_rule}")
     parts = price_parts(rate, terms, context, Use(used, total))
     lines += [_part_line(rate, terms, part) for part in parts]
-    lines += [f"bundle {one.bundle_id} gives {one.units} units" for one in draws(rate, used, context)]
+    lines += [_draw_line(terms, context, one) for one in draws(rate, used, context)]
     lines += _after(rate, terms, sum(part.numerator for part in parts))
     return [*lines, f"total {format_amount(price(rate, used, context), rate.currency)}"]
 
@@ -96,6 +97,15 @@ def _quantity(terms: Terms, quantity: int) -> str:
         seconds, rest_ms = divmod(quantity, 1000)
         return f"{seconds}.{rest_ms:03d} s" if rest_ms else f"{seconds} s"
     return f"{quantity} {'bytes' if terms.measure is Measure.BYTES else 'units'}"
+
+
+def _draw_line(terms: Terms, context: Context, draw: Draw) -> str:
+    bundle = next(one for one in context.bundles if one.id == draw.bundle_id)
+    named = f"bundle {bundle.name} ({bundle.id})" if bundle.name else f"bundle {bundle.id}"
+    if bundle.measure == CALLS:
+        return f"{named} gives 1 call of {bundle.units}, rule {bundle.rule.value}"
+    gives, left = _quantity(terms, draw.units), _quantity(terms, bundle.units)
+    return f"{named} gives {gives} of {left}, rule {bundle.rule.value}"
 
 
 def _part_line(rate: Rate, terms: Terms, part: Part) -> str:

@@ -1,0 +1,1 @@
+"""Bundles as staff handle them: what an operator offers, and what accounts were given."""
