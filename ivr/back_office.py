@@ -341,7 +341,10 @@ class BackOffice:
             wanted_ms=shelf.policy.first_grant_ms,
             minimum_ms=self.minimum_talk_ms,
             profile_id=plan.profile.id,
-            valid_for=timedelta(seconds=shelf.settings.switch.ring_timeout_s + charging.settle_grace_s),
+            # Each route may ring for its whole time before the next is tried.
+            valid_for=timedelta(
+                seconds=shelf.settings.switch.ring_timeout_s * len(offer.trunks) + charging.settle_grace_s
+            ),
             events=tuple(events),
             access_number=ring.dnis,
         )

@@ -25,6 +25,7 @@ from ivr.block_watch import BlockWatch
 from ivr.call import StoryRules
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.meters import Meters
+from ivr.reaper import Reaper
 from ivr.recovery import Recovery, ended_as
 from ivr.settlement import Settler
 from ivr.switch_record import record_of
@@ -82,6 +83,9 @@ class Gateway:
             settings.switch.name,
             self._log,
         )
+        self._reaper = Reaper(
+            engine, clock, self._meter_pool, settings.charging.reap_after_s, self._asked_switch, self._log
+        )
         story = StoryRules(settings.call.entry_attempts, settings.call.digit_timeout_ms)
         asserting = frozenset({settings.switch.trunk, *settings.switch.trusted_endpoints})
         dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s, asserting)
@@ -108,6 +112,7 @@ class Gateway:
         self._spawn(self._recovery.run_for_ever())
         self._spawn(self._watch.run_for_ever())
         self._spawn(self._blocks.run_for_ever())
+        self._spawn(self._reaper.run_for_ever())
         self._log.info("ready", agi=f"{self._settings.agi.host}:{self._server.port}", switch=self._settings.switch.name)
         await stop.wait()
         self._log.info("draining", sessions=len(self._server.live), calls=len(self._live))
@@ -182,6 +187,10 @@ class Gateway:
         self._recovery.link_lost(self._ami.silent_s)
         self._down_since_s = self._clock.monotonic_s() - self._ami.silent_s
         self._log.warning("switch-down", reason=reason)
+
+    def _asked_switch(self) -> str | None:
+        """The switch whose calls a resync settles; none while the link is down."""
+        return self._settings.switch.name if self._down_since_s is None else None
 
     def _can_extend(self) -> bool:
         """A link that was lost a moment ago will be back before the first grant is over."""

@@ -103,7 +103,10 @@ class ChargingSettings(Section):
     grant_s: int = Field(default=60, ge=2, description="time granted at once")
     extend_before_s: int = Field(default=20, ge=1, description="extend when this much is left of the grant")
     minimum_talk_s: int = Field(default=5, ge=1, description="no call is connected for less")
-    settle_grace_s: int = Field(default=30, ge=1, description="a hold this much past its grant is settled")
+    settle_grace_s: int = Field(default=30, ge=1, description="a hold lives this much longer than its grant")
+    reap_after_s: int = Field(
+        default=300, ge=0, description="a call whose hold ended so long ago untold is settled by what is known of it"
+    )
 
 
 class LockoutSettings(Section):

@@ -67,7 +67,7 @@ async def _end_overdue(desk: Desk) -> None:
         try:
             ended = await asyncio.to_thread(consumption.end_overdue, desk.engine, desk.clock)
             if ended:
-                log.warning("sessions-overdue", ended=ended)
+                log.warning("sessions-overdue", ended=len(ended))
         except SQLAlchemyError as fault:
             log.warning("sessions-overdue-put-off", fault=type(fault).__name__)
         await asyncio.sleep(END_OVERDUE_EVERY_S)

@@ -32,6 +32,7 @@ class Disposition(enum.StrEnum):
     CAP_REACHED = "cap-reached"
     BALANCE_USED_UP = "balance-used-up"
     FAILED = "failed"
+    SWITCH_LOST = "switch-lost"
 
 
 class UnknownCallError(LookupError):

@@ -101,18 +101,23 @@ def settle(engine: Engine, clock: Clock, told: Settle) -> Cdr:
     """
     now = clock.now()
     with transaction(engine) as conn:
-        call = store.lock_call(conn, told.call_id)
-        if call is None:
-            raise UnknownCallError(f"no call {told.call_id}")
-        before = None if call.is_live else store.find_cdr(conn, told.call_id)
-        if before is not None:
-            return before
-        session = None if call.session_id is None else charging_store.lock_session(conn, call.session_id)
-        ended = None if session is None else _terminate(conn, now, call, session, told)
-        record = _cdr(call, told, session, ended)
-        store.end(conn, call.call_id, told.answered_at, told.ended_at, record.trunk)
-        store.add_events(conn, call.call_id, told.events)
-        store.add_cdr(conn, record)
+        return settle_within(conn, now, told)
+
+
+def settle_within(conn: Connection, now: datetime, told: Settle) -> Cdr:
+    """The same, within the caller's transaction."""
+    call = store.lock_call(conn, told.call_id)
+    if call is None:
+        raise UnknownCallError(f"no call {told.call_id}")
+    before = None if call.is_live else store.find_cdr(conn, told.call_id)
+    if before is not None:
+        return before
+    session = None if call.session_id is None else charging_store.lock_session(conn, call.session_id)
+    ended = None if session is None else _terminate(conn, now, call, session, told)
+    record = _cdr(call, told, session, ended)
+    store.end(conn, call.call_id, told.answered_at, told.ended_at, record.trunk)
+    store.add_events(conn, call.call_id, told.events)
+    store.add_cdr(conn, record)
     return record
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from billing.allowances import service as allowances
 from billing.charging import service as charging
 from billing.charging import store as charging_store
+from billing.charging.reaping import Reaped, is_overdue
 from billing.charging.session import (
     CALL,
     ChargeRefusal,
@@ -53,7 +54,6 @@ VALID_FOR = timedelta(minutes=10)
 """How long a session may be silent beyond the time it was granted."""
 
 Refusal = ConsumptionRefusal | ChargeRefusal | RateRefusal | FraudRefusal
-_OVERDUE_AT_ONCE = 100
 
 
 def open_session(engine: Engine, clock: Clock, rates: RateBook, wanted: Open) -> Reservation | Refusal:
@@ -146,24 +146,35 @@ def end_session(
         return ended, unit.name
 
 
-def end_overdue(engine: Engine, clock: Clock) -> int:
-    """End the sessions that were silent for too long, by what they last reported; gives how many.
+def end_overdue(engine: Engine, clock: Clock) -> list[Reaped]:
+    """End the sessions that were silent for too long, by what they last reported.
 
     So no money stays locked by a service that is gone, and none is charged that nobody counted.
     """
     with reading(engine) as conn:
-        silent = store.overdue_sessions(conn, clock.now(), CALL, _OVERDUE_AT_ONCE)
-    ended = 0
+        silent = store.overdue_sessions(conn, clock.now(), CALL)
+    done = []
     for session_id in silent:
         with transaction(engine) as conn:
             session = charging_store.lock_session(conn, session_id)
             now = clock.now()
-            if session is None or not session.is_open or session.valid_until_at >= now:
+            if session is None or not is_overdue(session, now, timedelta(0)):
                 continue
             rate = charging.rate_of(conn, session)
-            charging.terminate(conn, now, session_id, session.reported_ms, rate, "overdue session")
-            ended += 1
-    return ended
+            ended = charging.terminate(conn, now, session_id, session.reported_ms, rate, "overdue session")
+            done.append(
+                Reaped(
+                    session_id,
+                    session.account_id,
+                    session.service,
+                    session.valid_until_at,
+                    ended.used_ms // unit_of(rate).scale,
+                    ended.charged_micros,
+                    session.held_micros - ended.charged_micros,
+                    ended.currency,
+                )
+            )
+    return done
 
 
 def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: str) -> Debited | Refusal:

@@ -30,7 +30,6 @@ _OVERDUE = Prepared(
         charging_session.c.service != sa.bindparam("but_service"),
     )
     .order_by(charging_session.c.valid_until_at)
-    .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 _EVENT = Prepared(sa.select(*charging_event.c).where(charging_event.c.id == sa.bindparam("event_id")))
 _ADD_EVENT = Prepared(sa.insert(charging_event), tuple(column.name for column in charging_event.c))
@@ -60,9 +59,9 @@ def tariff_id(conn: Connection, operator_id: int, name: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def overdue_sessions(conn: Connection, before_at: datetime, but_service: str, limit: int) -> list[str]:
+def overdue_sessions(conn: Connection, before_at: datetime, but_service: str) -> list[str]:
     """Open sessions of all services but one that have not said anything in time, the oldest first."""
-    return [row[0] for row in _OVERDUE.all(conn, before_at=before_at, but_service=but_service, limit=limit)]
+    return [row[0] for row in _OVERDUE.all(conn, before_at=before_at, but_service=but_service)]
 
 
 def find_event(conn: Connection, event_id: str) -> Debit | None:

@@ -175,10 +175,13 @@ def test_a_session_that_is_silent_too_long_is_ended_by_what_it_reported(shop: Sh
     account = shop.account(UNIT)
     first = reserve(shop, Open(new_id(), shop.sold(account, "data", "net"), 10 * MEGABYTE))
     extend(shop, first.session_id, 1, 2 * MEGABYTE, 10 * MEGABYTE)
-    assert service.end_overdue(shop.engine, shop.clock) == 0
+    assert service.end_overdue(shop.engine, shop.clock) == []
     clock.advance(3 * 3600)
-    assert service.end_overdue(shop.engine, shop.clock) == 1
-    assert service.end_overdue(shop.engine, shop.clock) == 0
+    ended = service.end_overdue(shop.engine, shop.clock)
+    assert [(one.session_id, one.used, one.charged_micros) for one in ended] == [
+        (first.session_id, 2 * MEGABYTE, 100_000)
+    ]
+    assert service.end_overdue(shop.engine, shop.clock) == []
     assert shop.money(account) == (900_000, 0)
     shop.assert_sound()
 

@@ -1,0 +1,1 @@
+"""Calls whose switch says nothing any more."""
