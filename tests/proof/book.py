@@ -23,9 +23,11 @@ _SESSIONS = sa.text("SELECT id, state, held_micros FROM charging_session WHERE a
 
 
 def price_micros(service: str, amount: int) -> int:
-    """What so many seconds, bytes or messages cost, as the price list says it."""
+    """What so many seconds, milliseconds of a call, bytes or messages cost, as the price list says it."""
     if service == "voice":
         return amount * MICROS_PER_SECOND
+    if service == "call":
+        return -(-amount // 1000) * MICROS_PER_SECOND
     if service == "data":
         return -(-amount // 1000) * MICROS_PER_KILOBYTE
     return amount * MICROS_PER_MESSAGE
@@ -37,6 +39,7 @@ class Stay:
 
     service: str
     held_micros: int
+    reported: int = 0
     ended: bool = False
     used: int = 0
     charged_micros: int = 0
@@ -54,7 +57,10 @@ class Book:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, order: Order, answer: Answer) -> None:
-        """Take down an answer; a replay must say the same as the first time. The last increment may be held in part."""
+        """Take down an answer; a replay must say the same as the first time.
+
+        The last increment may be held in part, for a whole number of milliseconds.
+        """
         with self.lock:
             self.replays += answer.is_replay
             if answer.refused:
@@ -74,12 +80,20 @@ class Book:
     def _granted(self, order: Order, answer: Answer) -> None:
         stay = self.sessions.setdefault(order.key, Stay(order.service, 0))
         stay.held_micros = max(stay.held_micros, answer.held_micros)
+        stay.reported = max(stay.reported, order.used)
         most = price_micros(stay.service, answer.granted + 1)
-        least = answer.granted * MICROS_PER_KILOBYTE // 1000 if stay.service == "data" else most - MICROS_PER_SECOND
+        least = {
+            "voice": answer.granted * MICROS_PER_SECOND,
+            "call": (answer.granted - 1) * MICROS_PER_SECOND // 1000,
+            "data": answer.granted * MICROS_PER_KILOBYTE // 1000,
+        }[stay.service]
         assert least <= answer.held_micros <= most, (order, answer)
 
     def _ended(self, key: str, used: int, charged_micros: int) -> None:
-        stay = self.sessions[key]
+        stay = self.sessions.get(key)
+        if stay is None:
+            assert charged_micros == 0, key  # a call that was never authorised
+            return
         assert not stay.ended or (stay.used, stay.charged_micros) == (used, charged_micros), (key, used)
         stay.ended, stay.used, stay.charged_micros = True, used, charged_micros
         if charged_micros:
