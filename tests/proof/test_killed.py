@@ -1,22 +1,20 @@
 """`kill -9` at any moment: what was answered is there, what was not is whole or nothing, and each session ends once."""
 
-import multiprocessing
 import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from sqlalchemy.engine import Engine
 
 from dialplan.lab.polling import wait_for
-from runtime import database
 from tests.clock import SettableClock
 from tests.proof.paper_switch import PaperSwitch
-from tests.proof.shift import CALL, Shift, next_shift, work
+from tests.proof.processes import forked, must_end_well
+from tests.proof.shift import CALL, Shift, next_shift
 from tests.proof.witness import Witness, end_calls
 
 SWITCH = "gw1"
@@ -25,19 +23,15 @@ BEGIN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SOON, LONG_AFTER = timedelta(seconds=5), timedelta(hours=2)
 LIVES_APART = 100_000
 
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    """What the witness looks through."""
-    made = database.create_engine(url, busy_timeout_s=60.0)
-    yield made
-    made.dispose()
+Times = Callable[[int, int], int]
 
 
-def test_killed_at_random_moments(url: str, engine: Engine, tmp_path: Path, times: Callable[[int, int], int]) -> None:
+def test_killed_at_random_moments(
+    url: str, witness_engine: Engine, tmp_path: Path, times: Callable[[int, int], int]
+) -> None:
     """Some kills hit the process while it recovers from the one before; after some the clients are gone for good."""
-    kills, dice = times(3, 200), random.Random(9)
-    witness = Witness.called(engine, BEGIN)
+    kills, dice = times(2, 200), random.Random(9)
+    witness = Witness.called(witness_engine, BEGIN)
     own = f"{url}&application_name={NAME}" if url.startswith("postgresql") else url
     shift = Shift(own, tmp_path, SWITCH, 0, BEGIN, witness.operator_id, witness.account_id, witness.account_number)
     recovered = 0
@@ -96,20 +90,8 @@ def lines(shift: Shift) -> int:
 
 def close(witness: Witness, shift: Shift) -> None:
     """A last process finds nothing but what is to be settled."""
-    process = forked(shift)
-    process.join(60.0)
-    assert process.exitcode == 0
-    process.close()
+    must_end_well([forked(shift)])
     witness.read(shift)
     witness.read_settled()
     witness.must_have_recovered(shift.now)
     witness.must_be_over()
-
-
-def forked(shift: Shift) -> multiprocessing.process.BaseProcess:
-    """A process that starts at once: forked from one that has read the program and done nothing with it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.proof.shift"])
-    process = context.Process(target=work, args=(shift,))
-    process.start()
-    return process

@@ -4,24 +4,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from billing.accounts import service as account_service
-from billing.accounts.account import Account
 from runtime import database
 from tests.clock import SettableClock
 from tests.proof.book import Book
 from tests.proof.counter import OPERATOR, Answer, Counter, Kind, open_counter
 from tests.proof.lives import steps_of
+from tests.proof.watching import watched
 
 THREADS, ENGINES = 64, 4
 LIMIT_MICROS = 500_000
 PATIENCE_S = 120.0
-_AVAILABLE = sa.text("SELECT balance_micros - held_micros + limit_micros FROM account WHERE id = :account")
 
 
 @pytest.fixture
@@ -46,7 +43,7 @@ def test_sixty_four_threads_on_one_account(
     counters = [Counter(engine, clock, operator_id, account.number) for engine in engines]
     book = Book()
     begun_s = time.monotonic()
-    with watched(engines[-1], account) as seen, ThreadPoolExecutor(THREADS) as pool:
+    with watched(engines[-1], account.id) as seen, ThreadPoolExecutor(THREADS) as pool:
         waiting = []
         for pair in range(THREADS // 2):
             meet = threading.Barrier(2, timeout=PATIENCE_S)
@@ -93,23 +90,3 @@ def run(
         meet.abort()
         raise
     return sent
-
-
-@contextmanager
-def watched(engine: Engine, account: Account) -> Iterator[list[int]]:
-    """Look at what is available, again and again, from a connection of its own."""
-    seen: list[int] = []
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.005):
-            with database.reading(engine) as conn:
-                seen.append(int(conn.execute(_AVAILABLE, {"account": account.id}).scalar_one()))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
