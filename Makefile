@@ -33,7 +33,7 @@ proof:  ## the promises at their full counts: calls on a real Asterisk, then the
 
 bench:  ## measurements: run alone on an idle machine
 	@docker/install.sh test
-	@$(PYTHON) -m pytest -m load -v -s tests
+	@$(PYTHON) -m pytest -m load -v -s $(or $(T),tests)
 
 demo: install  ## a gateway, a telephone network and a prepaid call you can watch
 	@.venv/bin/tollgate demo run

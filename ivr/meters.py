@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls import service as call_service
+from billing.calls.call import ExtendCall
 from billing.ledger.transfer import ChangedReplayError
 from ivr.ami.faults import AmiFault
 from ivr.ami.switch import LiveChannel, Switch
@@ -152,9 +153,11 @@ class Meters:
 
     async def _extend(self, call: LiveCall, meter: Meter, step: Extend) -> None:
         call.asked = step
-        answer = await asyncio.get_running_loop().run_in_executor(
-            self._pool, self._reserve, call, step.request_number, step.wanted_ms
+        # Not a thread for each: those who wait are answered together, by one transaction.
+        wanted = ExtendCall(
+            call.call_id, step.request_number, step.wanted_ms, self._clock.now(), call.rate, self.elapsed_ms(call)
         )
+        answer = await asyncio.wrap_future(call_service.submit_extension(self._engine, wanted, self._pool))
         call.asked = None
         if isinstance(answer, StrEnum):
             call.meter = meter.extended(meter.granted_ms, final=True)
@@ -165,11 +168,6 @@ class Meters:
         if longer:
             call.arm_due = True
             await self.arm(call)
-
-    def _reserve(self, call: LiveCall, number: int, wanted_ms: int) -> Any:
-        assert call.rate is not None  # noqa: S101  (a metered call was authorised, so it has a rate)
-        used_ms = self.elapsed_ms(call)
-        return call_service.extend(self._engine, self._clock, call.call_id, number, wanted_ms, call.rate, used_ms)
 
     async def arm(self, call: LiveCall) -> None:
         """Tell the switch when the money held now is used up. Safe to repeat."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
 Statement = sa.Select[Any] | sa.Insert | sa.Update | sa.TextClause | sa.TextualSelect
-_Convert = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 
 
 class Prepared:
@@ -38,18 +38,30 @@ class Prepared:
         """Every row."""
         compiled = self._compiled(conn)
         try:
-            rows = _driver(conn).execute(compiled.text, compiled.parameters(values)).fetchall()
+            rows = driver_of(conn).execute(compiled.text, compiled.parameters(values)).fetchall()
         except conn.dialect.loaded_dbapi.Error as error:
-            raise _translated(conn, compiled.text, error) from error
+            raise translated(conn, compiled.text, error) from error
+        return compiled.converted(rows)
+
+    def all_of_each(self, conn: Connection, given: Iterable[dict[str, object]]) -> list[tuple[Any, ...]]:
+        """Every row, run once for each of these parameters."""
+        compiled = self._compiled(conn)
+        rows: list[tuple[Any, ...]] = []
+        try:
+            run = driver_of(conn).execute
+            for values in given:
+                rows += run(compiled.text, compiled.parameters(values)).fetchall()
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, compiled.text, error) from error
         return compiled.converted(rows)
 
     def run(self, conn: Connection, **values: object) -> int:
         """Run it and give the number of rows it changed."""
         compiled = self._compiled(conn)
         try:
-            return int(_driver(conn).execute(compiled.text, compiled.parameters(values)).rowcount)
+            return int(driver_of(conn).execute(compiled.text, compiled.parameters(values)).rowcount)
         except conn.dialect.loaded_dbapi.Error as error:
-            raise _translated(conn, compiled.text, error) from error
+            raise translated(conn, compiled.text, error) from error
 
     def run_each(self, conn: Connection, rows: Iterable[dict[str, object]]) -> None:
         """Run it once for each row of parameters."""
@@ -58,9 +70,9 @@ class Prepared:
         if not parameters:
             return
         try:
-            _driver(conn).cursor().executemany(compiled.text, parameters)
+            driver_of(conn).cursor().executemany(compiled.text, parameters)
         except conn.dialect.loaded_dbapi.Error as error:
-            raise _translated(conn, compiled.text, error) from error
+            raise translated(conn, compiled.text, error) from error
 
     def _compiled(self, conn: Connection) -> "_Compiled":
         found = self._by_dialect.get(conn.dialect.name)
@@ -85,12 +97,12 @@ class _Compiled:
         binds = compiled.binds
         self._fixed = {name: binds[name].value for name in self._names if not binds[name].required}
         binders = [(name, binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in self._names]
-        self._converts: list[tuple[int, _Convert]] = [
+        self._converts: list[tuple[int, Convert]] = [
             (at, convert) for at, (_, convert) in enumerate(binders) if convert is not None
         ]
         types = [] if isinstance(statement, sa.TextClause) else [column.type for column in statement.exported_columns]
         results = [kind.dialect_impl(dialect).result_processor(dialect, None) for kind in types]
-        self._columns: list[tuple[int, _Convert]] = [
+        self._columns: list[tuple[int, Convert]] = [
             (at, convert) for at, convert in enumerate(results) if convert is not None
         ]
 
@@ -116,14 +128,14 @@ class _Compiled:
         return changed
 
 
-def _driver(conn: Connection) -> Any:
+def driver_of(conn: Connection) -> Any:
     """The driver's connection, inside a transaction that SQLAlchemy knows of."""
     if not conn.in_transaction():
         conn.begin()
     return conn.connection.driver_connection
 
 
-def _translated(conn: Connection, text: str, error: Exception) -> BaseException:
+def translated(conn: Connection, text: str, error: Exception) -> BaseException:
     """The driver's error as SQLAlchemy would have raised it, without the parameters; a dead connection is given up."""
     dialect = conn.dialect
     is_dead = isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(

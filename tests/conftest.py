@@ -95,6 +95,23 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
     yield from _engine(postgres_url)
 
 
+@pytest.fixture(scope="session")
+def durable_postgres_server() -> Iterator[PostgresServer]:
+    """The same with the durability it has in service: what it says was written is on the disk."""
+    with postgres_running(dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "on")) as server:
+        yield server
+
+
+@pytest.fixture
+def durable_postgres_engine(durable_postgres_server: PostgresServer) -> Iterator[Engine]:
+    """An engine on a migrated, empty database that keeps what it says was written."""
+    name = f"durable_{next(_counter)}"
+    durable_postgres_server.command(f"CREATE DATABASE {name}")
+    _migrate(durable_postgres_server.address(name))
+    yield from _engine(durable_postgres_server.address(name))
+    durable_postgres_server.command(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The address of a PostgreSQL database without any table."""

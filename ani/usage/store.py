@@ -1,11 +1,14 @@
 """Talk time of lines in the database; each change is one conditional statement, so that calls side by side add up."""
 
+from collections.abc import Iterable, Mapping
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ani.usage import usage
 from ani.usage.tables import line_usage
 from runtime.prepared import Prepared
+from runtime.prepared_rows import KeyedRead, RowWrite
 
 
 class UsageNotHeldError(Exception):
@@ -24,6 +27,15 @@ _HOLD = Prepared(
         " WHERE line_usage.used_ms + line_usage.held_ms + excluded.held_ms <= :cap_ms"
     )
 )
+_LOCK_LINES = KeyedRead(
+    sa.select(line_usage.c.ani, line_usage.c.month, line_usage.c.used_ms, line_usage.c.held_ms)
+    .order_by(line_usage.c.ani, line_usage.c.month)
+    .with_for_update(key_share=True),
+    line_usage.c.ani,
+    line_usage.c.month,
+)
+_ADD_LINES = RowWrite(line_usage, sets=("ani", "month", "used_ms", "held_ms"), once=True)
+_HOLD_MANY = RowWrite(line_usage, keys=("ani", "month"), adds=("held_ms",))
 _RELEASE = Prepared(
     sa.text(
         "UPDATE line_usage SET held_ms = held_ms - :held_ms, used_ms = used_ms + :used_ms"
@@ -47,6 +59,22 @@ def hold(conn: Connection, ani: str, month: str, delta_ms: int, cap_ms: int) -> 
     return _HOLD.run(conn, ani=ani, month=month, delta_ms=delta_ms, cap_ms=cap_ms) == 1
 
 
+def lock_lines(conn: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Milliseconds used and held of each line and month, locked until the end of the transaction; unheard ones too."""
+    wanted = set(keys)
+    found = _locked(conn, wanted)
+    missing = sorted(wanted - found.keys())
+    if missing:
+        _ADD_LINES.run(conn, [(*key, 0, 0) for key in missing])
+        found = _locked(conn, wanted)
+    return found
+
+
+def hold_many(conn: Connection, more_ms: Mapping[tuple[str, str], int]) -> None:
+    """Hold so much more for each line and month; all are locked, and have it left."""
+    _HOLD_MANY.run(conn, [(*key, ms) for key, ms in more_ms.items()])
+
+
 def release(conn: Connection, ani: str, month: str, held_ms: int, used_ms: int) -> None:
     """End a call's hold: all it held is free again, what it used is used. Raises UsageNotHeldError."""
     if held_ms < 0 or used_ms < 0:
@@ -55,3 +83,7 @@ def release(conn: Connection, ani: str, month: str, held_ms: int, used_ms: int) 
         return
     if _RELEASE.run(conn, ani=ani, month=month, held_ms=held_ms, used_ms=used_ms) != 1:
         raise UsageNotHeldError(f"{held_ms} ms were not held in {month}")
+
+
+def _locked(conn: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int]]:
+    return {(row[0], row[1]): (row[2], row[3]) for row in _LOCK_LINES.all(conn, keys)}

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 def month_of(moment: datetime) -> str:
     """The month, as YYYY-MM in UTC, that a call begun at `moment` counts for, however long it lasts."""
-    return moment.astimezone(UTC).strftime("%Y-%m")
+    utc = moment.astimezone(UTC)
+    return f"{utc.year:04d}-{utc.month:02d}"
 
 
 def left_ms(cap_ms: int, used_ms: int, held_ms: int) -> int:

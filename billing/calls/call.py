@@ -149,6 +149,30 @@ class Authorised:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargedCall:
+    """What an extension needs of a call: its line, which may be unknown, the line's month cap, and its session."""
+
+    ani: str
+    month_cap_s: int | None
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendCall:
+    """Let a call last `wanted_ms` in all, asked at this moment; `used_ms` is the time since the answer.
+
+    Request numbers count up from 1. Without a `rate`, the one the session was opened with is read.
+    """
+
+    call_id: str
+    request_number: int
+    wanted_ms: int
+    at: datetime
+    rate: Rate | None = None
+    used_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Extended:
     """The total that may be used now."""
 

@@ -5,6 +5,7 @@ the same CDR.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
@@ -18,6 +19,8 @@ from billing.calls.call import (
     CallEvent,
     CallStateError,
     Cdr,
+    ChargedCall,
+    ExtendCall,
     Extended,
     NewCall,
     Settle,
@@ -26,13 +29,15 @@ from billing.calls.call import (
 from billing.calls.explanation import Explanation
 from billing.charging import service as charging
 from billing.charging import store as charging_store
-from billing.charging.session import ChargeRefusal, Initiate, Line, Session, Terminated
+from billing.charging.session import ChargeRefusal, Granted, Initiate, Line, Session, Terminated, Update
+from billing.charging.updating.service import KnownRates, Updated, update_many
 from billing.fraud import service as fraud
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.ledger import store as ledger_store
 from billing.rating import NO_CONTEXT, Rate
 from runtime.clock import Clock
 from runtime.database import reading, transaction
+from runtime.group_commit import GroupCommit
 
 SERVICE = "call"
 _NO_CAP_MS = 2**53
@@ -75,23 +80,15 @@ def extend(
 ) -> Extended | ChargeRefusal:
     """Hold more money and talk time, for `wanted_ms` in all; the grant never shrinks, final when it cannot grow.
 
-    Request numbers count up from 1. Without a `rate`, the one the session was opened with is read. The line's month is
-    that of the authorisation. `used_ms` is the time since the answer. Raises UnknownCallError, and ChangedReplayError
-    for a number used otherwise.
+    The line's month is that of the authorisation. Those who ask at one time share a transaction. Raises
+    UnknownCallError, and ChangedReplayError for a number used otherwise.
     """
-    now = clock.now()
-    with transaction(engine) as conn:
-        call = store.call_by_id(conn, call_id)
-        if call is None or call.session_id is None:
-            raise UnknownCallError(f"no authorised call {call_id}")
-        session = charging_store.lock_session(conn, call.session_id)
-        if session is None:
-            raise UnknownCallError(f"call {call_id} lost its charging session")
-        if rate is None:
-            rate = _rate_of(conn, session)
-        line = _line(call, session)
-        answer = charging.update(conn, now, session.session_id, request_number, wanted_ms, rate, line, used_ms)
-    return answer if isinstance(answer, ChargeRefusal) else Extended(answer.grant, answer.is_replay)
+    return _EXTENSIONS.ask(engine, ExtendCall(call_id, request_number, wanted_ms, clock.now(), rate, used_ms))
+
+
+def submit_extension(engine: Engine, wanted: ExtendCall, pool: Executor) -> Future[Extended | ChargeRefusal]:
+    """The same without waiting for the answer; what is to be written is written on the pool."""
+    return _EXTENSIONS.submit(engine, wanted, pool)
 
 
 def settle(engine: Engine, clock: Clock, told: Settle) -> Cdr:
@@ -154,6 +151,30 @@ def explain(engine: Engine, call_id: str) -> Explanation:
         )
 
 
+def _extend_many(conn: Connection, asked: Sequence[ExtendCall]) -> list[Extended | ChargeRefusal | Exception]:
+    calls = store.lock_charged(conn, {ask.call_id for ask in asked})
+    known = KnownRates(conn)
+    updates = [_update_of(ask, calls[ask.call_id], known) for ask in asked if ask.call_id in calls]
+    sessions = {call.session.session_id: call.session for call in calls.values()}
+    updated = iter(update_many(conn, sessions, updates, known))
+    return [
+        _extended(next(updated)) if ask.call_id in calls else UnknownCallError(f"no authorised call {ask.call_id}")
+        for ask in asked
+    ]
+
+
+def _update_of(ask: ExtendCall, call: ChargedCall, known: KnownRates) -> Update:
+    session = call.session
+    rate = known.of(session) if ask.rate is None else ask.rate
+    line = _line(call.ani, call.month_cap_s, session)
+    return Update(session.session_id, ask.request_number, ask.wanted_ms, rate, ask.at, line, ask.used_ms)
+
+
+def _extended(updated: Updated) -> Extended | ChargeRefusal | Exception:
+    answer = updated.answer
+    return Extended(answer.grant, answer.is_replay) if isinstance(answer, Granted) else answer
+
+
 def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
     attempt = _attempt(wanted)
     permit = fraud.judge(conn, now, attempt)
@@ -209,7 +230,7 @@ def _raise_not_connected(conn: Connection, call_id: str) -> None:
 def _terminate(conn: Connection, now: datetime, call: Call, session: Session, told: Settle) -> Terminated:
     rate = _rate_of(conn, session)
     made_by = f"call {call.call_id}"
-    line, is_answered = _line(call, session), told.answered_at is not None
+    line, is_answered = _line(call.ani, call.month_cap_s, session), told.answered_at is not None
     return charging.terminate(conn, now, session.session_id, told.used_ms, rate, made_by, line, is_answered=is_answered)
 
 
@@ -217,12 +238,12 @@ def _rate_of(conn: Connection, session: Session) -> Rate:
     return charging.rate_of(conn, session)
 
 
-def _line(call: Call, session: Session) -> Line | None:
+def _line(ani: str, month_cap_s: int | None, session: Session) -> Line | None:
     """The line whose talk time the call holds; a call without a service profile has no month cap."""
-    if not call.ani:
+    if not ani:
         return None
-    cap_ms = call.month_cap_s * 1000 if call.month_cap_s is not None else _NO_CAP_MS
-    return Line(call.ani, month_of(session.started_at), cap_ms)
+    cap_ms = month_cap_s * 1000 if month_cap_s is not None else _NO_CAP_MS
+    return Line(ani, month_of(session.started_at), cap_ms)
 
 
 def _cdr(call: Call, told: Settle, session: Session | None, ended: Terminated | None) -> Cdr:
@@ -252,3 +273,6 @@ def _cdr(call: Call, told: Settle, session: Session | None, ended: Terminated | 
         transfer_id=None if ended is None else ended.transfer_id,
         settled_from=told.settled_from,
     )
+
+
+_EXTENSIONS: GroupCommit[ExtendCall, Extended | ChargeRefusal] = GroupCommit(_extend_many)

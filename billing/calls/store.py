@@ -15,6 +15,7 @@ from billing.calls.call import (
     CallEvent,
     CallState,
     Cdr,
+    ChargedCall,
     LiveCall,
     NewCall,
     OverdueSession,
@@ -25,6 +26,7 @@ from billing.charging.store import SESSION_COLUMNS
 from billing.charging.tables import charging_session
 from billing.operators.tables import service_profile
 from runtime.prepared import Prepared
+from runtime.prepared_rows import KeyedRead
 
 _CALL_COLUMNS = (
     call.c.id,
@@ -60,6 +62,14 @@ _CALL_OF_ARRIVAL = Prepared(
 # Ids are hexadecimal digits, so "g" comes after every one that begins with the prefix.
 _CALLS_BY_PREFIX = Prepared(
     _CALL.where(call.c.id >= sa.bindparam("prefix"), call.c.id < sa.bindparam("end")).order_by(call.c.id).limit(2)
+)
+# One statement for a call, its session and its line; only the session is locked, for the rest never changes.
+_LOCK_CHARGED = KeyedRead(
+    sa.select(call.c.id, call.c.ani, service_profile.c.month_cap_s, *SESSION_COLUMNS)
+    .select_from(_WITH_PROFILE.join(charging_session, charging_session.c.id == call.c.charging_session_id))
+    .order_by(charging_session.c.id)
+    .with_for_update(key_share=True, of=charging_session),
+    call.c.id,
 )
 _LIVE = (
     sa.select(*_CALL_COLUMNS, *SESSION_COLUMNS)
@@ -182,6 +192,12 @@ def call_by_id(conn: Connection, call_id: str) -> Call | None:
     """A call, not locked."""
     row = _FIND_CALL.first(conn, call_id=call_id)
     return None if row is None else Call(*row)
+
+
+def lock_charged(conn: Connection, call_ids: Iterable[str]) -> dict[str, ChargedCall]:
+    """Those of these calls that have a charging session, which is locked until the end of the transaction."""
+    rows = _LOCK_CHARGED.all(conn, {(one,) for one in call_ids})
+    return {row[0]: ChargedCall(row[1], row[2], Session(*row[3:])) for row in rows}
 
 
 def lock_call(conn: Connection, call_id: str) -> Call | None:

@@ -4,7 +4,7 @@ Each function locks what it decides on before it reads it, in the order session,
 them may run at once on one account. Whatever they do is undone when the caller's transaction is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,15 +22,12 @@ from billing.charging.session import (
     Initiate,
     Line,
     Session,
-    SupersededRequestError,
     Terminated,
     UnknownSessionError,
     as_sharer,
     charged_before,
     final_charge,
     first_grant,
-    next_grant,
-    valid_until,
 )
 from billing.charging.sharing import Part, Sharer, share
 from billing.ledger import store as ledger_store
@@ -43,6 +40,8 @@ from billing.tariffs import store as tariff_store
 
 _LINE_ATTEMPTS = 3
 _MILLISECOND = timedelta(milliseconds=1)
+Other = tuple[Session, Rate, Context]
+"""A session that shares the account, and by what it is charged."""
 
 
 def initiate(
@@ -67,7 +66,7 @@ def initiate(
     context = allowances.begin(conn, now, opened.account_id, opened.rate, opened.destination, opened.access_number)
     wanted = max(opened.wanted_ms, opened.minimum_ms, 1)
     mine = Sharer(opened.rate, context, 0, 0, 0, opened.cap_ms, pace_used=int(goes_by_time(opened.rate)))
-    part = _part(conn, now, opened.session_id, funds, mine, wanted)
+    part = part_of(funds, mine, wanted, now, _others(conn, opened.account_id, opened.session_id))
 
     def decide(cap_ms: int) -> Grant | ChargeRefusal:
         return first_grant(opened.rate, part, cap_ms, opened.minimum_ms, context)
@@ -83,54 +82,6 @@ def initiate(
     store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
     ledger_store.move(conn, opened.account_id, 0, grant.held_micros)
     return Granted(grant, is_replay=False, revision=funds.revision + 1, is_shared=funds.held_micros > 0)
-
-
-def update(
-    conn: Connection,
-    now: datetime,
-    session_id: str,
-    request_number: int,
-    wanted_ms: int,
-    rate: Rate,
-    line: Line | None = None,
-    used_ms: int | None = None,
-) -> Granted | ChargeRefusal:
-    """Hold more for an open session, so that `wanted_ms` in all may be used; the grant is a total and never shrinks.
-
-    What is not to be had is not refused: the answer is then the grant there is, final. A request number is answered
-    once; again it gets the same answer, and raises ChangedReplayError when it wants something else or comes too late.
-    `used_ms`, what was used so far, lets sessions that share the account end together; it is never charged.
-    """
-    session = store.lock_session(conn, session_id)
-    if session is None:
-        raise UnknownSessionError(f"charging session {session_id}")
-    if request_number <= session.request_number:
-        request = store.find_request(conn, session_id, request_number)
-        if request is None:
-            raise SupersededRequestError(f"request {request_number} of charging session {session_id} came too late")
-        if request.kind != "update" or request.wanted_ms != wanted_ms:
-            raise ChangedReplayError(f"request {request_number} of charging session {session_id} was another one")
-        return Granted(request.grant, is_replay=True)
-    if not session.is_open:
-        return ChargeRefusal.SESSION_ENDED
-    _require_rate(session, rate)
-    funds = _locked_funds(conn, session.account_id)
-    told = _told(session, now, used_ms)
-    grant = session.grant
-    if wanted_ms > session.granted_ms:
-        answer = _more(
-            conn, now, replace(session, reported_ms=told[0], reported_at=told[1]), rate, funds, wanted_ms, line
-        )
-        if isinstance(answer, ChargeRefusal):
-            return answer
-        grant = answer
-    valid_until_at = valid_until(session, grant.granted_ms, now, used_ms, by_time=goes_by_time(rate))
-    store.extend_session(conn, session_id, request_number, grant, valid_until_at, told)
-    store.add_request(conn, session_id, request_number, "update", wanted_ms, grant, now)
-    if grant.held_micros != session.held_micros:
-        more_micros = grant.held_micros - session.held_micros
-        ledger_store.move(conn, session.account_id, 0, more_micros, concerns_others=False)
-    return Granted(grant, is_replay=False, revision=funds.revision)
 
 
 def terminate(
@@ -152,7 +103,7 @@ def terminate(
     session = store.lock_session(conn, session_id)
     if session is None:
         raise UnknownSessionError(f"charging session {session_id}")
-    _require_rate(session, rate)
+    require_rate(session, rate)
     funds = _locked_funds(conn, session.account_id)
     if not session.is_open:
         return _terminated_before(conn, session, rate, funds)
@@ -197,46 +148,30 @@ def goes_by_time(rate: Rate) -> bool:
     return rate.terms is None or rate.terms.measure is Measure.TIME
 
 
-def _more(
-    conn: Connection, now: datetime, session: Session, rate: Rate, funds: Funds, wanted_ms: int, line: Line | None
-) -> Grant | ChargeRefusal:
-    """A larger grant for a session that says what it used, as far as funds, sharers, cap and line reach."""
-    by_time = goes_by_time(rate)
-    context = allowances.for_more(
-        conn, now, session.session_id, session.started_at, session.context, rate, session.granted_ms
-    )
-    mine = as_sharer(session, rate, context, now, by_time=by_time)
-    if mine is None:
-        mine = Sharer(rate, context, session.granted_ms, session.granted_ms, session.held_micros, session.cap_ms)
-    part = _part(conn, now, session.session_id, funds, mine, wanted_ms)
+def part_of(funds: Funds, mine: Sharer, wanted: int, now: datetime, others: Iterable[Other]) -> Part:
+    """What a session may have now of the funds of its account, beside the others and what they are charged by.
 
-    def decide(cap_ms: int) -> Grant | ChargeRefusal:
-        return next_grant(session, rate, part, cap_ms, context)
-
-    grant = _within_line(conn, line, session.granted_ms, session.cap_ms, decide)
-    if isinstance(grant, Grant) and grant.granted_ms > session.granted_ms:
-        allowances.hold(conn, session.session_id, rate, grant.granted_ms, context)
-    return grant
-
-
-def _part(conn: Connection, now: datetime, session_id: str, funds: Funds, mine: Sharer, wanted: int) -> Part:
-    """What this session may have of the funds of its account, whoever else holds some."""
+    They are looked at only when somebody else holds something.
+    """
     available_micros = funds.available_micros if funds.is_open else 0
-    others: list[Sharer] = []
+    sharers: list[Sharer] = []
     if funds.held_micros > mine.held_micros:
-        for other in store.other_open_sessions(conn, funds.account_id, session_id):
-            rate = rate_of(conn, other)
-            sharer = as_sharer(other, rate, context_of(conn, other), now, by_time=goes_by_time(rate))
+        for other, rate, context in others:
+            sharer = as_sharer(other, rate, context, now, by_time=goes_by_time(rate))
             if sharer is not None:
-                others.append(sharer)
-    return share(available_micros, mine, others, wanted)
+                sharers.append(sharer)
+    return share(available_micros, mine, sharers, wanted)
 
 
-def _told(session: Session, now: datetime, used_ms: int | None) -> tuple[int, datetime | None]:
-    """What is kept of a report: a session never used less than it said before."""
-    if used_ms is None:
-        return session.reported_ms, session.reported_at
-    return max(session.reported_ms, used_ms), now
+def require_rate(session: Session, rate: Rate) -> None:
+    """A session is priced by the rate it was opened with, whatever took effect since; raises ChangedReplayError."""
+    if (rate.tariff_version_id, rate.prefix) != (session.tariff_version_id, session.rate_prefix):
+        raise ChangedReplayError(f"charging session {session.session_id} was opened with another rate")
+
+
+def _others(conn: Connection, account_id: int, session_id: str) -> Iterator[Other]:
+    for other in store.other_open_sessions(conn, account_id, session_id):
+        yield other, rate_of(conn, other), context_of(conn, other)
 
 
 def _locked_funds(conn: Connection, account_id: int) -> Funds:
@@ -244,12 +179,6 @@ def _locked_funds(conn: Connection, account_id: int) -> Funds:
     if funds is None:
         raise UnknownSessionError(f"account {account_id}")
     return funds
-
-
-def _require_rate(session: Session, rate: Rate) -> None:
-    """A session is priced by the rate it was opened with, whatever took effect since."""
-    if (rate.tariff_version_id, rate.prefix) != (session.tariff_version_id, session.rate_prefix):
-        raise ChangedReplayError(f"charging session {session.session_id} was opened with another rate")
 
 
 def _replayed(conn: Connection, before: Session, opened: Initiate) -> Granted:

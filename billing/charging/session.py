@@ -82,6 +82,19 @@ class Initiate:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """Let a session use `wanted_ms` in all, asked under this number at this moment; `used_ms` were used by then."""
+
+    session_id: str
+    request_number: int
+    wanted_ms: int
+    rate: Rate
+    at: datetime
+    line: Line | None = None
+    used_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session as it is kept; `request_number` is that of the last request that was granted."""
 
@@ -106,6 +119,40 @@ class Session:
     """What it last said it had used, and when; nothing while it is being connected."""
     context: str = ""
     """What else was fixed when it started: `billing.pricing.kept`."""
+
+    def heard(self, used_ms: int, at: datetime) -> "Session":
+        """It said what it used; a session never used less than it said before."""
+        return self._changed(self.request_number, self.grant, self.valid_until_at, max(self.reported_ms, used_ms), at)
+
+    def extended(self, request_number: int, grant: Grant, until_at: datetime) -> "Session":
+        """It got another grant, by this request."""
+        return self._changed(request_number, grant, until_at, self.reported_ms, self.reported_at)
+
+    def _changed(
+        self, number: int, grant: Grant, until_at: datetime, reported_ms: int, reported_at: datetime | None
+    ) -> "Session":
+        # Written out: dataclasses.replace takes ten times as long, and this is done twice an extension.
+        return Session(
+            self.session_id,
+            self.account_id,
+            self.service,
+            self.state,
+            self.tariff_version_id,
+            self.rate_prefix,
+            number,
+            grant.granted_ms,
+            grant.held_micros,
+            grant.final,
+            self.cap_ms,
+            self.started_at,
+            until_at,
+            self.used_ms,
+            self.charged_micros,
+            self.ended_at,
+            reported_ms,
+            reported_at,
+            self.context,
+        )
 
     @property
     def is_open(self) -> bool:

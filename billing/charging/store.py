@@ -1,5 +1,6 @@
 """The SQL of charging sessions."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from billing.charging.session import FinalCharge, Initiate, Request, Session, Se
 from billing.charging.tables import charging_request, charging_session
 from billing.rating import Grant
 from runtime.prepared import Prepared
+from runtime.prepared_rows import KeyedRead, RowWrite
 
 SESSION_COLUMNS = (
     charging_session.c.id,
@@ -34,6 +36,14 @@ SESSION_COLUMNS = (
 _SESSION = sa.select(*SESSION_COLUMNS).where(charging_session.c.id == sa.bindparam("session_id"))
 _FIND_SESSION = Prepared(_SESSION)
 _LOCK_SESSION = Prepared(_SESSION.with_for_update(key_share=True))
+# In order of their ids, so that no two transactions wait for each other.
+_LOCK_SESSIONS = KeyedRead(
+    sa.select(*SESSION_COLUMNS).order_by(charging_session.c.id).with_for_update(key_share=True), charging_session.c.id
+)
+_OPEN_OF_ACCOUNTS = KeyedRead(
+    sa.select(*SESSION_COLUMNS).where(charging_session.c.state == sa.literal_column("'open'")),
+    charging_session.c.account_id,
+)
 # Written out, so that both databases see that the index of open sessions serves.
 _OTHERS = Prepared(
     sa.select(*SESSION_COLUMNS).where(
@@ -62,18 +72,10 @@ _ADD_SESSION = Prepared(
         "context",
     ),
 )
-_EXTEND_SESSION = Prepared(
-    sa.update(charging_session)
-    .where(charging_session.c.id == sa.bindparam("session_id"))
-    .values(
-        request_number=sa.bindparam("to_number"),
-        granted_ms=sa.bindparam("to_ms"),
-        held_micros=sa.bindparam("to_micros"),
-        final=sa.bindparam("is_final"),
-        valid_until_at=sa.bindparam("until_at"),
-        reported_ms=sa.bindparam("told_ms"),
-        reported_at=sa.bindparam("told_at"),
-    )
+_EXTEND_SESSIONS = RowWrite(
+    charging_session,
+    keys=("id",),
+    sets=("request_number", "granted_ms", "held_micros", "final", "valid_until_at", "reported_ms", "reported_at"),
 )
 _CLOSE_SESSION = Prepared(
     sa.update(charging_session)
@@ -99,6 +101,10 @@ _ADD_REQUEST = Prepared(
     sa.insert(charging_request),
     ("session_id", "number", "kind", "wanted_ms", "granted_ms", "held_micros", "final", "at"),
 )
+_ADD_REQUESTS = RowWrite(
+    charging_request,
+    sets=("session_id", "number", "kind", "wanted_ms", "granted_ms", "held_micros", "final", "at"),
+)
 
 
 def find_session(conn: Connection, session_id: str) -> Session | None:
@@ -111,6 +117,12 @@ def lock_session(conn: Connection, session_id: str) -> Session | None:
     """A session as it is once nobody else changes it, locked until the end of the transaction."""
     row = _LOCK_SESSION.first(conn, session_id=session_id)
     return None if row is None else Session(*row)
+
+
+def lock_sessions(conn: Connection, session_ids: Iterable[str]) -> dict[str, Session]:
+    """Those of these sessions that there are, locked as by `lock_session`."""
+    rows = _LOCK_SESSIONS.all(conn, {(one,) for one in session_ids})
+    return {row[0]: Session(*row) for row in rows}
 
 
 def add_session(
@@ -142,26 +154,27 @@ def other_open_sessions(conn: Connection, account_id: int, session_id: str) -> l
     return [Session(*row) for row in _OTHERS.all(conn, of_account=account_id, session_id=session_id)]
 
 
-def extend_session(
-    conn: Connection,
-    session_id: str,
-    number: int,
-    grant: Grant,
-    valid_until_at: datetime,
-    reported: tuple[int, datetime | None],
-) -> None:
-    """Write the larger grant of a locked session, and what it said it had used."""
-    _EXTEND_SESSION.run(
-        conn,
-        session_id=session_id,
-        told_ms=reported[0],
-        told_at=reported[1],
-        to_number=number,
-        to_ms=grant.granted_ms,
-        to_micros=grant.held_micros,
-        is_final=grant.final,
-        until_at=valid_until_at,
-    )
+def open_sessions(conn: Connection, account_ids: Iterable[int]) -> list[Session]:
+    """The open sessions of locked accounts."""
+    return [Session(*row) for row in _OPEN_OF_ACCOUNTS.all(conn, {(one,) for one in account_ids})]
+
+
+def extend_sessions(conn: Connection, sessions: Iterable[Session]) -> None:
+    """Write the larger grants of locked sessions, and what they said they had used."""
+    rows = [
+        (
+            one.session_id,
+            one.request_number,
+            one.granted_ms,
+            one.held_micros,
+            one.final,
+            one.valid_until_at,
+            one.reported_ms,
+            one.reported_at,
+        )
+        for one in sessions
+    ]
+    _EXTEND_SESSIONS.run(conn, rows)
 
 
 def close_session(conn: Connection, session_id: str, charge: FinalCharge, now: datetime) -> None:
@@ -195,3 +208,12 @@ def add_request(
         final=grant.final,
         at=now,
     )
+
+
+def add_requests(conn: Connection, requests: Sequence[Request]) -> None:
+    """Keep what was asked and answered, of many."""
+    rows = [
+        (one.session_id, one.number, one.kind, one.wanted_ms, one.granted_ms, one.held_micros, one.final, one.at)
+        for one in requests
+    ]
+    _ADD_REQUESTS.run(conn, rows)

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.charging.session import Session
 from billing.pricing.terms import Measure
 from billing.rating import Grant, Rate
 
@@ -67,6 +68,18 @@ class Open:
     wanted: int
     minimum: int = 0
     cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendSession:
+    """Let a session use `wanted` in all; `used` so far at this moment, both in the unit of its rate."""
+
+    operator_id: int
+    session_id: str
+    request_number: int
+    used: int
+    wanted: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,24 @@ def cap_of(rate: Rate, cap: int | None) -> int:
 def whole_units(grant: Grant, unit: Unit) -> int:
     """The grant in whole units: of a second that was begun the customer hears nothing, but it is his."""
     return grant.granted_ms // unit.scale
+
+
+def reservation_of(
+    session: Session, rate: Rate, grant: Grant, *, is_replay: bool = False, is_superseded: bool = False
+) -> Reservation:
+    """A session as the service that opened it hears of it."""
+    unit = unit_of(rate)
+    return Reservation(
+        session.session_id,
+        unit.name,
+        whole_units(grant, unit),
+        grant.held_micros,
+        rate.currency,
+        grant.final,
+        session.ended_at or session.valid_until_at,
+        is_replay,
+        is_superseded,
+    )
 
 
 def id_of(operator_id: int, kind: str, key: str) -> str:

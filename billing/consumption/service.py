@@ -20,7 +20,6 @@ from billing.charging.session import (
     Granted,
     Initiate,
     Session,
-    SupersededRequestError,
     Terminated,
 )
 from billing.consumption import store
@@ -29,22 +28,24 @@ from billing.consumption.consumption import (
     Debit,
     Debited,
     Event,
+    ExtendSession,
     Open,
     Refund,
     Refunded,
     Reservation,
     Sold,
     cap_of,
+    reservation_of,
     still_refundable,
     unit_of,
-    whole_units,
 )
+from billing.consumption.extending.service import extend_together
 from billing.fraud import service as fraud
 from billing.fraud.rules.fraud import FraudRefusal, Kind
 from billing.ledger import store as ledger_store
 from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
-from billing.rating import Grant, Rate, price_micros
+from billing.rating import Rate, price_micros
 from billing.tariffs.book.service import RateBook
 from billing.tariffs.tariff import RateRefusal
 from runtime.clock import Clock
@@ -101,22 +102,10 @@ def extend_session(
 ) -> Reservation | Refusal:
     """Say what was used so far, and hold more so that `wanted` in all may be used; in the units of the session's rate.
 
-    A request that comes after a later one was answered gets what is granted now.
+    A request that comes after a later one was answered gets what is granted now. Those who ask at one time share a
+    transaction. Raises ChangedReplayError for a request number that was used otherwise.
     """
-    with transaction(engine) as conn:
-        session = _own_session(conn, operator_id, session_id)
-        if session is None:
-            return ConsumptionRefusal.UNKNOWN_SESSION
-        rate = charging.rate_of(conn, session)
-        scale = unit_of(rate).scale
-        try:
-            answer = charging.update(
-                conn, clock.now(), session_id, request_number, wanted * scale, rate, used_ms=used * scale
-            )
-        except SupersededRequestError:
-            late = _reservation(conn, session_id, rate, Granted(session.grant, is_replay=False))
-            return replace(late, is_superseded=True) if isinstance(late, Reservation) else late
-        return _reservation(conn, session_id, rate, answer)
+    return extend_together(engine, ExtendSession(operator_id, session_id, request_number, used, wanted, clock.now()))
 
 
 def show_session(engine: Engine, operator_id: int, session_id: str) -> Reservation | ConsumptionRefusal:
@@ -127,7 +116,7 @@ def show_session(engine: Engine, operator_id: int, session_id: str) -> Reservati
             session = None
         if session is None:
             return ConsumptionRefusal.UNKNOWN_SESSION
-        return _as_reservation(session, charging.rate_of(conn, session), session.grant, is_replay=True)
+        return reservation_of(session, charging.rate_of(conn, session), session.grant, is_replay=True)
 
 
 def end_session(
@@ -305,25 +294,7 @@ def _reservation(
     session = charging_store.find_session(conn, session_id)
     if session is None:
         return ChargeRefusal.SESSION_ENDED
-    return _as_reservation(session, rate, answer.grant, is_replay=answer.is_replay)
-
-
-def _as_reservation(session: Session, rate: Rate, grant: Grant, *, is_replay: bool) -> Reservation:
-    unit = unit_of(rate)
-    return Reservation(
-        session.session_id,
-        unit.name,
-        whole_units(grant, unit),
-        grant.held_micros,
-        rate.currency,
-        grant.final,
-        _until(session),
-        is_replay,
-    )
-
-
-def _until(session: Session) -> datetime:
-    return session.ended_at or session.valid_until_at
+    return reservation_of(session, rate, answer.grant, is_replay=answer.is_replay)
 
 
 def _not_to_be_debited(funds: Funds, rate: Rate, charged_micros: int, now: datetime) -> Refusal | None:

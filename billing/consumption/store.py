@@ -1,5 +1,6 @@
 """The SQL of what other services ask for."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from billing.charging.tables import charging_event, charging_refund, charging_se
 from billing.consumption.consumption import Debit, Refund
 from billing.tariffs.tables import tariff
 from runtime.prepared import Prepared
+from runtime.prepared_rows import KeyedRead
 
 _ACCOUNT = Prepared(
     sa.select(account.c.id).where(
@@ -17,6 +19,7 @@ _ACCOUNT = Prepared(
     )
 )
 _OWNER = Prepared(sa.select(account.c.operator_id).where(account.c.id == sa.bindparam("account_id")))
+_OWNERS = KeyedRead(sa.select(account.c.id, account.c.operator_id), account.c.id)
 _TARIFF = Prepared(
     sa.select(tariff.c.id).where(
         tariff.c.operator_id == sa.bindparam("of_operator"), tariff.c.name == sa.bindparam("name")
@@ -51,6 +54,11 @@ def is_of(conn: Connection, account_id: int, operator_id: int) -> bool:
     """Whether an account is one of the operator's."""
     row = _OWNER.first(conn, account_id=account_id)
     return row is not None and row[0] == operator_id
+
+
+def operators_of(conn: Connection, account_ids: Iterable[int]) -> dict[int, int]:
+    """Whose each of these accounts is."""
+    return {row[0]: row[1] for row in _OWNERS.all(conn, {(one,) for one in account_ids})}
 
 
 def tariff_id(conn: Connection, operator_id: int, name: str) -> int | None:

@@ -4,7 +4,7 @@ Locks are always taken in the order call, charging session, account, line usage,
 transactions wait for each other. On SQLite every writing transaction is alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +26,7 @@ from billing.ledger.transfer import (
 )
 from runtime.database import to_micros
 from runtime.prepared import Prepared
+from runtime.prepared_rows import KeyedRead, RowWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ FUNDS_COLUMNS = (
 _FUNDS = sa.select(*FUNDS_COLUMNS).with_for_update(key_share=True)
 _FUNDS_BY_ID = Prepared(_FUNDS.where(account.c.id == sa.bindparam("account_id")))
 _FUNDS_BY_NUMBER = Prepared(_FUNDS.where(account.c.number == sa.bindparam("number")))
+# In order of their ids, so that no two transactions wait for each other.
+_FUNDS_BY_IDS = KeyedRead(_FUNDS.order_by(account.c.id), account.c.id)
+_MOVE_HOLDS = RowWrite(account, keys=("id",), adds=("held_micros",))
 _MOVE = Prepared(
     sa.update(account)
     .where(account.c.id == sa.bindparam("account_id"))
@@ -124,6 +128,11 @@ def lock_funds(conn: Connection, account_id: int) -> Funds | None:
     return None if row is None else Funds(*row)
 
 
+def lock_many_funds(conn: Connection, account_ids: Iterable[int]) -> dict[int, Funds]:
+    """Those of these accounts that there are, locked as by `lock_funds`."""
+    return {row[0]: Funds(*row) for row in _FUNDS_BY_IDS.all(conn, {(one,) for one in account_ids})}
+
+
 def lock_funds_of_number(conn: Connection, number: str) -> Funds | None:
     """The same, found by the account's number."""
     row = _FUNDS_BY_NUMBER.first(conn, number=number)
@@ -144,6 +153,11 @@ def move(
         held_by_micros=held_by_micros,
         revised_by=int(concerns_others),
     )
+
+
+def move_holds(conn: Connection, by_micros: Mapping[int, int]) -> None:
+    """Change what is held of locked accounts; it concerns nobody else."""
+    _MOVE_HOLDS.run(conn, list(by_micros.items()))
 
 
 def revisions(conn: Connection, account_ids: Iterable[int]) -> dict[int, int]:

@@ -20,6 +20,7 @@ from billing.charging.session import (
     Terminated,
     UnknownSessionError,
 )
+from billing.charging.updating import service as updating
 from billing.ledger import service as ledger_service
 from billing.ledger.transfer import ChangedReplayError
 from billing.rating import Grant, Rate
@@ -51,7 +52,7 @@ def update(
     books: Books, session_id: str, number: int, wanted_ms: int, price: Rate, on: Line | None = None
 ) -> Granted | ChargeRefusal:
     with transaction(books.engine) as conn:
-        return service.update(conn, books.clock.now(), session_id, number, wanted_ms, price, on)
+        return updating.update(conn, books.clock.now(), session_id, number, wanted_ms, price, on)
 
 
 def terminate(books: Books, session_id: str, used_ms: int, price: Rate, on: Line | None = None) -> Terminated:

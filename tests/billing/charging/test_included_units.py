@@ -19,6 +19,7 @@ from billing.allowances.tables import bundle, bundle_use
 from billing.charging import service
 from billing.charging import store as charging_store
 from billing.charging.session import CALL, ChargeRefusal, Granted, Initiate, Terminated
+from billing.charging.updating import service as updating
 from billing.ledger import service as ledger_service
 from billing.operators import service as operator_service
 from billing.pricing.bundles import CALLS, Bundle, CoverRule
@@ -113,7 +114,7 @@ class House:
     def update(self, opened: Initiate, number: int, wanted_ms: int) -> Granted:
         """Ask for more."""
         with transaction(self.engine) as conn:
-            answer = service.update(conn, self.clock.now(), opened.session_id, number, wanted_ms, opened.rate)
+            answer = updating.update(conn, self.clock.now(), opened.session_id, number, wanted_ms, opened.rate)
         assert isinstance(answer, Granted)
         return answer
 

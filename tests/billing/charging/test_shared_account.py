@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 
 from billing.charging import service, store
 from billing.charging.session import ChargeRefusal, Granted, Initiate
+from billing.charging.updating import service as updating
 from billing.ledger import service as ledger_service
 from billing.ledger import store as ledger_store
 from billing.rating import Grant, Rate
@@ -37,7 +38,7 @@ def initiate(books: Books, account_id: int, price: Rate, wanted_ms: int = 60_000
 
 def update(books: Books, opened: Initiate, number: int, wanted_ms: int, used_ms: int | None) -> Granted:
     with transaction(books.engine) as conn:
-        answer = service.update(
+        answer = updating.update(
             conn, books.clock.now(), opened.session_id, number, wanted_ms, opened.rate, used_ms=used_ms
         )
     assert isinstance(answer, Granted)

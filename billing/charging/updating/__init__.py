@@ -1,0 +1,1 @@
+"""Updates of charging sessions, many in one transaction."""

@@ -1,0 +1,232 @@
+"""Updates of charging sessions, many in one transaction the caller opened: read and locked at once, decided one after
+another in memory, written at once (CHG-2, CHG-6).
+
+Sessions, accounts and lines are locked in this order, each in the order of its keys, so groups side by side never wait
+for each other in a ring. Nine statements at most serve any number of updates, but one more for each replay.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from ani.usage import store as usage_store
+from ani.usage import usage
+from billing.allowances import service as allowances
+from billing.charging import store
+from billing.charging.service import Other, context_of, goes_by_time, part_of, rate_of, require_rate
+from billing.charging.session import (
+    ChargeRefusal,
+    Granted,
+    Line,
+    Request,
+    Session,
+    SupersededRequestError,
+    UnknownSessionError,
+    Update,
+    as_sharer,
+    next_grant,
+    valid_until,
+)
+from billing.charging.sharing import Sharer
+from billing.ledger import store as ledger_store
+from billing.ledger.transfer import ChangedReplayError, Funds
+from billing.rating import Grant, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The answer to an update, or what is to be raised to who asked; and the session right after it."""
+
+    answer: Granted | ChargeRefusal | UnknownSessionError | ChangedReplayError
+    session: Session | None
+
+    def granted(self) -> Granted | ChargeRefusal:
+        """The answer, or its exception raised."""
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class KnownRates:
+    """The rates sessions were opened with, each read once."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._found: dict[tuple[int, str, str], Rate] = {}
+
+    def of(self, session: Session) -> Rate:
+        """The rate of this one."""
+        key = (session.tariff_version_id, session.rate_prefix, session.service)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = rate_of(self._conn, session)
+        return found
+
+
+def update(
+    conn: Connection,
+    now: datetime,
+    session_id: str,
+    request_number: int,
+    wanted_ms: int,
+    rate: Rate,
+    line: Line | None = None,
+    used_ms: int | None = None,
+) -> Granted | ChargeRefusal:
+    """One update alone."""
+    asked = Update(session_id, request_number, wanted_ms, rate, now, line, used_ms)
+    return update_many(conn, store.lock_sessions(conn, [session_id]), [asked])[0].granted()
+
+
+def update_many(
+    conn: Connection, sessions: Mapping[str, Session], asked: Sequence[Update], rates: KnownRates | None = None
+) -> list[Updated]:
+    """Hold more for open sessions, so that what is wanted in all may be used; each as if it came after those before it.
+
+    `sessions` are those there are, as `lock_sessions` gives them. A grant is a total and never shrinks. What is not to
+    be had is not refused: the answer is then the grant there is, final. A request number is answered once; again it
+    gets the same answer, and ChangedReplayError when it wants something else or comes too late. What was used lets
+    sessions that share an account end together; it is never charged.
+    """
+    desk = _Desk(conn, sessions, asked, rates or KnownRates(conn))
+    answers = [desk.answered(ask) for ask in asked]
+    desk.write()
+    return answers
+
+
+class _Desk:
+    """What the updates are decided on, all of it locked: read once, changed in memory, written once."""
+
+    def __init__(
+        self, conn: Connection, sessions: Mapping[str, Session], asked: Sequence[Update], rates: KnownRates
+    ) -> None:
+        self._conn = conn
+        self._sessions = dict(sessions)
+        self._changed: dict[str, Session] = {}
+        self._answered: dict[tuple[str, int], Request] = {}
+        self._moved_micros: dict[int, int] = {}
+        self._more_ms: dict[tuple[str, str], int] = {}
+        self._rates = rates
+        fresh = [ask for ask in asked if self._is_fresh(ask)]
+        mine = [self._sessions[ask.session_id] for ask in fresh]
+        self._funds = ledger_store.lock_many_funds(conn, {one.account_id for one in mine}) if mine else {}
+        self._open = self._shared(mine)
+        lines = {
+            (ask.line.ani, ask.line.month)
+            for ask, one in zip(fresh, mine, strict=True)
+            if ask.line is not None and ask.wanted_ms > one.granted_ms
+        }
+        self._line_ms = usage_store.lock_lines(conn, lines) if lines else {}
+
+    def answered(self, ask: Update) -> Updated:
+        """Decide one."""
+        try:
+            answer = self._answer(ask)
+        except (UnknownSessionError, ChangedReplayError) as error:
+            return Updated(error, self._sessions.get(ask.session_id))
+        return Updated(answer, self._sessions.get(ask.session_id))
+
+    def write(self) -> None:
+        """What was decided."""
+        store.extend_sessions(self._conn, self._changed.values())
+        store.add_requests(self._conn, list(self._answered.values()))
+        ledger_store.move_holds(self._conn, self._moved_micros)
+        usage_store.hold_many(self._conn, self._more_ms)
+
+    def _is_fresh(self, ask: Update) -> bool:
+        session = self._sessions.get(ask.session_id)
+        return session is not None and session.is_open and ask.request_number > session.request_number
+
+    def _shared(self, mine: Iterable[Session]) -> dict[int, list[Session]]:
+        """The open sessions of the accounts of which somebody else holds something too."""
+        shared = {one.account_id for one in mine if self._funds[one.account_id].held_micros > one.held_micros}
+        found: dict[int, list[Session]] = {account_id: [] for account_id in shared}
+        for one in store.open_sessions(self._conn, shared) if shared else ():
+            found[one.account_id].append(one)
+        return found
+
+    def _answer(self, ask: Update) -> Granted | ChargeRefusal:
+        session = self._sessions.get(ask.session_id)
+        if session is None:
+            raise UnknownSessionError(f"charging session {ask.session_id}")
+        if ask.request_number <= session.request_number:
+            return self._replayed(ask)
+        if not session.is_open:
+            return ChargeRefusal.SESSION_ENDED
+        require_rate(session, ask.rate)
+        funds = self._funds[session.account_id]
+        moved_micros = self._moved_micros.get(session.account_id)
+        if moved_micros:
+            funds = replace(funds, held_micros=funds.held_micros + moved_micros)
+        if ask.used_ms is not None:
+            session = session.heard(ask.used_ms, ask.at)
+        grant = self._more(ask, session, funds) if ask.wanted_ms > session.granted_ms else session.grant
+        self._keep(ask, session, grant)
+        return Granted(grant, is_replay=False, revision=funds.revision)
+
+    def _replayed(self, ask: Update) -> Granted:
+        number, session_id = ask.request_number, ask.session_id
+        request = self._answered.get((session_id, number)) or store.find_request(self._conn, session_id, number)
+        if request is None:
+            raise SupersededRequestError(f"request {number} of charging session {session_id} came too late")
+        if request.kind != "update" or request.wanted_ms != ask.wanted_ms:
+            raise ChangedReplayError(f"request {number} of charging session {session_id} was another one")
+        return Granted(request.grant, is_replay=True)
+
+    def _more(self, ask: Update, session: Session, funds: Funds) -> Grant:
+        """A larger grant for a session that says what it used, as far as funds, sharers, cap and line reach."""
+        rate = ask.rate
+        context = allowances.for_more(
+            self._conn, ask.at, session.session_id, session.started_at, session.context, rate, session.granted_ms
+        )
+        mine = as_sharer(session, rate, context, ask.at, by_time=goes_by_time(rate))
+        if mine is None:
+            mine = Sharer(rate, context, session.granted_ms, session.granted_ms, session.held_micros, session.cap_ms)
+        part = part_of(funds, mine, ask.wanted_ms, ask.at, self._others(session))
+        grant = next_grant(session, rate, part, session.cap_ms, context)
+        if ask.line is not None:
+            left_ms = self._left_ms(ask.line)
+            if grant.granted_ms - session.granted_ms > left_ms:
+                grant = next_grant(session, rate, part, session.granted_ms + left_ms, context)
+            self._hold_line(ask.line, grant.granted_ms - session.granted_ms)
+        if grant.granted_ms > session.granted_ms:
+            allowances.hold(self._conn, session.session_id, rate, grant.granted_ms, context)
+        return grant
+
+    def _left_ms(self, line: Line) -> int:
+        return usage.left_ms(line.cap_ms, *self._line_ms[line.ani, line.month])
+
+    def _hold_line(self, line: Line, more_ms: int) -> None:
+        if more_ms > 0:
+            key = (line.ani, line.month)
+            used_ms, held_ms = self._line_ms[key]
+            self._line_ms[key] = (used_ms, held_ms + more_ms)
+            self._more_ms[key] = self._more_ms.get(key, 0) + more_ms
+
+    def _others(self, session: Session) -> Iterator[Other]:
+        for one in self._open.get(session.account_id, ()):
+            if one.session_id != session.session_id:
+                other = self._sessions.get(one.session_id, one)
+                yield other, self._rates.of(other), context_of(self._conn, other)
+
+    def _keep(self, ask: Update, session: Session, grant: Grant) -> None:
+        """The session, its account and its request as they are from now on."""
+        more_micros = grant.held_micros - session.held_micros
+        until_at = valid_until(session, grant.granted_ms, ask.at, ask.used_ms, by_time=goes_by_time(ask.rate))
+        after = session.extended(ask.request_number, grant, until_at)
+        self._sessions[ask.session_id] = self._changed[ask.session_id] = after
+        self._answered[ask.session_id, ask.request_number] = Request(
+            ask.session_id,
+            ask.request_number,
+            "update",
+            ask.wanted_ms,
+            grant.granted_ms,
+            grant.held_micros,
+            grant.final,
+            ask.at,
+        )
+        if more_micros:
+            account_id = session.account_id
+            self._moved_micros[account_id] = self._moved_micros.get(account_id, 0) + more_micros

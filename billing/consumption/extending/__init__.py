@@ -1,0 +1,1 @@
+"""Extensions of other services' sessions, many in one transaction."""

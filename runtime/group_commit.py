@@ -1,0 +1,264 @@
+"""Group commit: requests of many threads, answered by few transactions.
+
+A transaction costs a write to the disk, however much is in it. So whoever finds nobody writing writes, and takes with
+him all who are waiting by then; whoever comes while others write waits for the next turn. Nobody waits for company:
+a lone request is written at once, on its own thread. There is no thread of its own that could die or must be stopped.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any, Generic, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.engine import Connection, Engine
+
+from runtime.database import transaction
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+WRITERS = {"sqlite": 1, "postgresql": 2}
+"""SQLite has one writer; on PostgreSQL one group may be decided while another is written to the disk."""
+MOST_AT_ONCE = 256
+_LOCK_WAIT = "SET LOCAL lock_timeout = '1s'"
+"""On PostgreSQL a group does not wait longer for a row, so that who holds one for long delays only who needs it."""
+
+
+class WriterLostError(Exception):
+    """The thread that wrote for others was ended in the middle. Asking again is safe."""
+
+
+class GroupCommit(Generic[Q, A]):
+    """Answers requests by `work`, which is given some of them in one transaction and returns an answer for each.
+
+    An answer that is an exception is raised to who asked, and what `work` wrote for the others stays. An answer is
+    given after COMMIT. When the transaction of a group fails, each of its requests is tried alone, so one of them
+    cannot fail the others: `work` must answer a request that was written before as it did then. Those who ask through
+    one engine share its transactions.
+    """
+
+    def __init__(
+        self, work: Callable[[Connection, Sequence[Q]], Sequence[A | Exception]], most_at_once: int = MOST_AT_ONCE
+    ) -> None:
+        self._work = work
+        self._most = most_at_once
+        self._mutex = threading.Lock()
+        self._queues: WeakKeyDictionary[Engine, _Queue[Q, A]] = WeakKeyDictionary()
+
+    def ask(self, engine: Engine, request: Q) -> A:
+        """The answer, or the exception raised as if `work` had been called for this request alone."""
+        seat = _ThreadSeat[Q, A](request)
+        queue = self._queue(engine)
+        if queue.leads_at_once(seat) or queue.leads_after_waiting(seat):
+            _Writer(engine, self._work, queue).write(seat)
+        return seat.result()
+
+    def submit(self, engine: Engine, request: Q, pool: Executor) -> "Future[A]":
+        """The same without waiting; when it is this request's turn to write, that is done on the pool."""
+        queue = self._queue(engine)
+        seat = _FutureSeat[Q, A](request, pool, _Writer(engine, self._work, queue).write)
+        if queue.leads_at_once(seat) and not seat.lead():
+            queue.hand_on()
+        return seat.future
+
+    def _queue(self, engine: Engine) -> "_Queue[Q, A]":
+        with self._mutex:
+            found = self._queues.get(engine)
+            if found is None:
+                found = self._queues[engine] = _Queue(WRITERS[engine.dialect.name], self._most)
+            return found
+
+
+class _Queue(Generic[Q, A]):
+    """Who waits, and how many may still write."""
+
+    def __init__(self, writers: int, most: int) -> None:
+        self._free = writers
+        self._most = most
+        self._mutex = threading.Lock()
+        self._waiting: deque[_Seat[Q, A]] = deque()
+
+    def leads_at_once(self, seat: "_Seat[Q, A]") -> bool:
+        with self._mutex:
+            if not self._free:
+                self._waiting.append(seat)
+                return False
+            self._free -= 1
+            return True
+
+    def leads_after_waiting(self, seat: "_ThreadSeat[Q, A]") -> bool:
+        """Wait to be answered, or to be the next who writes."""
+        try:
+            seat.wake.acquire()
+        except BaseException:
+            with self._mutex:
+                if seat in self._waiting:
+                    self._waiting.remove(seat)
+            if seat.is_chosen:
+                self.hand_on()
+            raise
+        return not seat.is_answered
+
+    def join(self, group: "list[_Seat[Q, A]]") -> None:
+        """All who wait, as far as there is room, are in the group."""
+        with self._mutex:
+            while self._waiting and len(group) < self._most:
+                group.append(self._waiting.popleft())
+
+    def hand_on(self) -> None:
+        """Let the next who waits write, or nobody."""
+        while True:
+            with self._mutex:
+                if not self._waiting:
+                    self._free += 1
+                    return
+                seat = self._waiting.popleft()
+                seat.is_chosen = True
+            if seat.lead():
+                return
+
+
+class _Writer(Generic[Q, A]):
+    """Writes for one who leads and for all who wait."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        work: Callable[[Connection, Sequence[Q]], Sequence[A | Exception]],
+        queue: _Queue[Q, A],
+    ) -> None:
+        self._engine = engine
+        self._work = work
+        self._queue = queue
+
+    def write(self, own: "_Seat[Q, A]") -> None:
+        """Answer them all, and let the next lead."""
+        group = [own]
+        try:
+            self._answer(group)
+        finally:
+            for seat in group:
+                seat.answer(WriterLostError("the thread that wrote was ended"))
+            self._queue.hand_on()
+
+    def _answer(self, group: "list[_Seat[Q, A]]") -> None:
+        try:
+            fault = self._attempt(group, is_first=True)
+            if fault is None:
+                return
+            if len(group) == 1:
+                group[0].answer(fault)
+                return
+            for seat in group:
+                fault = self._attempt([seat], is_first=False)
+                if fault is not None:
+                    seat.answer(fault)
+        except _AwayError as away:
+            self._queue.join(group)
+            for seat in group:
+                seat.answer(away.fault)
+
+    def _attempt(self, group: "list[_Seat[Q, A]]", *, is_first: bool) -> Exception | None:
+        """Write a group in one transaction and answer it, or give the fault that undid it.
+
+        Raises _AwayError when no transaction can be begun: then nobody's can, and nobody is kept waiting for his.
+        """
+        is_begun = False
+        try:
+            with transaction(self._engine) as conn:
+                is_begun = True
+                if is_first:
+                    # Only now: whoever came while the transaction was waited for is taken too.
+                    self._queue.join(group)
+                if conn.dialect.name == "postgresql" and (len(group) > 1 or not is_first):
+                    conn.exec_driver_sql(_LOCK_WAIT)
+                answers = self._work(conn, [seat.request for seat in group])
+        except Exception as fault:
+            # An edge: it is raised again, to each who asked.
+            if not is_begun:
+                raise _AwayError(fault) from fault
+            return fault
+        for seat, answer in zip(group, answers, strict=True):
+            seat.answer(answer)
+        return None
+
+
+class _AwayError(Exception):
+    """No transaction can be begun, and why."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__("no transaction")
+        self.fault = fault
+
+
+class _Seat(ABC, Generic[Q, A]):
+    """One who waits for an answer; the first answer holds."""
+
+    def __init__(self, request: Q) -> None:
+        self.request = request
+        self.is_answered = False
+        self.is_chosen = False
+
+    @abstractmethod
+    def lead(self) -> bool:
+        """Make it write; false, and it is answered, when it cannot."""
+
+    @abstractmethod
+    def answer(self, answer: A | Exception) -> None:
+        """Give it its answer."""
+
+
+class _ThreadSeat(_Seat[Q, A]):
+    """A thread that waits."""
+
+    def __init__(self, request: Q) -> None:
+        super().__init__(request)
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self._answer: A | Exception | None = None
+
+    def lead(self) -> bool:
+        self.wake.release()
+        return True
+
+    def answer(self, answer: A | Exception) -> None:
+        if not self.is_answered:
+            self._answer, self.is_answered = answer, True
+            if not self.is_chosen:
+                self.wake.release()
+
+    def result(self) -> A:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return cast(A, self._answer)
+
+
+class _FutureSeat(_Seat[Q, A]):
+    """One who is told later, and writes on a pool."""
+
+    def __init__(self, request: Q, pool: Executor, write: Callable[[_Seat[Q, A]], Any]) -> None:
+        super().__init__(request)
+        self.future: Future[A] = Future()
+        # From now on nobody can take it back: it may be written at any moment.
+        self.future.set_running_or_notify_cancel()
+        self._pool = pool
+        self._write = write
+
+    def lead(self) -> bool:
+        try:
+            self._pool.submit(self._write, self)
+        except RuntimeError as fault:
+            self.answer(fault)
+            return False
+        return True
+
+    def answer(self, answer: A | Exception) -> None:
+        if self.is_answered:
+            return
+        self.is_answered = True
+        if isinstance(answer, Exception):
+            self.future.set_exception(answer)
+        else:
+            self.future.set_result(answer)

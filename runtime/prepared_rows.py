@@ -1,0 +1,152 @@
+"""Statements for many rows at once, so that a group of requests costs few of them.
+
+PostgreSQL gets one statement over arrays. SQLite, where a statement costs no round trip, runs one for each row: that is
+faster than to hand it a list. Which columns there are, and their conversions, are taken from the tables.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect
+
+from runtime.prepared import Convert, Prepared, driver_of, translated
+
+Row = Sequence[object]
+
+
+class KeyedRead:
+    """The rows of a SELECT whose `keys` are among those given; on PostgreSQL in the order of the SELECT."""
+
+    __slots__ = ("_columns", "_keys", "_listed", "_single", "_statement")
+
+    def __init__(self, statement: sa.Select[Any], *keys: sa.Column[Any]) -> None:
+        self._statement = statement
+        self._columns = keys
+        self._keys = tuple(f"key_{at}" for at in range(len(keys)))
+        equal = (column == sa.bindparam(name) for column, name in zip(keys, self._keys, strict=True))
+        self._single = Prepared(statement.where(*equal))
+        self._listed: Prepared | None = None
+
+    def all(self, conn: Connection, keys: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Every row; each key is given once, as its columns' values."""
+        found = sorted(keys)
+        if conn.dialect.name != "postgresql":
+            return self._single.all_of_each(conn, [dict(zip(self._keys, key, strict=True)) for key in found])
+        if not found:
+            return []
+        if self._listed is None:
+            # Not before: the type of a foreign key is known when the table it points to is.
+            self._listed = Prepared(self._statement.where(sa.text(_among(self._columns, self._keys, conn.dialect))))
+        columns = zip(*found, strict=True)
+        return self._listed.all(conn, **{name: array(one) for name, one in zip(self._keys, columns, strict=True)})
+
+
+def _among(keys: Sequence[sa.Column[Any]], names: Sequence[str], dialect: Dialect) -> str:
+    arrays = ", ".join(
+        f"CAST(:{name} AS {column.type.compile(dialect)}[])" for column, name in zip(keys, names, strict=True)
+    )
+    columns = ", ".join(f"{column.table.name}.{column.name}" for column in keys)
+    if len(keys) == 1:
+        return f"{columns} = ANY ({arrays})"
+    return f"({columns}) IN (SELECT * FROM unnest({arrays}))"  # noqa: S608 - names of ours
+
+
+def array(values: Iterable[object]) -> str:
+    """Numbers, texts, truth values and NULLs as PostgreSQL writes an array; the driver takes three times as long."""
+    return f"{{{','.join(map(_item, values))}}}"
+
+
+def _item(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)
+
+
+class RowWrite:
+    """INSERT of rows, or UPDATE of the rows with these `keys`: `sets` are replaced, to `adds` is added.
+
+    Without keys it is an INSERT of `sets`; with `once`, rows that are there already are left. A row of parameters has
+    the columns in the order keys, sets, adds. No two rows of an UPDATE may have the same key.
+    """
+
+    __slots__ = ("_adds", "_by_dialect", "_columns", "_keys", "_once", "_sets", "_table")
+
+    def __init__(
+        self,
+        table: sa.Table,
+        *,
+        keys: Sequence[str] = (),
+        sets: Sequence[str] = (),
+        adds: Sequence[str] = (),
+        once: bool = False,
+    ) -> None:
+        self._table = table
+        self._keys, self._sets, self._adds, self._once = tuple(keys), tuple(sets), tuple(adds), once
+        self._columns = [table.c[name] for name in (*keys, *sets, *adds)]
+        self._by_dialect: dict[str, tuple[str, list[tuple[int, Convert]]]] = {}
+
+    def run(self, conn: Connection, rows: Sequence[Row]) -> None:
+        """Write the rows; raises the sqlalchemy.exc error when the database refuses one, and then nothing is kept."""
+        if not rows:
+            return
+        text, converts = self._prepared(conn.dialect)
+        if converts:
+            rows = [_converted(row, converts) for row in rows]
+        try:
+            if conn.dialect.name == "postgresql":
+                driver_of(conn).execute(text, [array(values) for values in zip(*rows, strict=True)])
+            else:
+                driver_of(conn).executemany(text, rows)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, text, error) from error
+
+    def _prepared(self, dialect: Dialect) -> tuple[str, list[tuple[int, Convert]]]:
+        found = self._by_dialect.get(dialect.name)
+        if found is None:
+            binders = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in self._columns]
+            converts: list[tuple[int, Convert]] = [
+                (at, convert) for at, convert in enumerate(binders) if convert is not None
+            ]
+            text = self._over_arrays(dialect) if dialect.name == "postgresql" else self._for_each()
+            found = (text, converts)
+            self._by_dialect[dialect.name] = found
+        return found
+
+    # Only names of tables and columns, which no request can choose, are put into the texts.
+
+    def _for_each(self) -> str:
+        name = self._table.name
+        if not self._keys:
+            marks = ", ".join("?" * len(self._sets))
+            return f"INSERT INTO {name} ({', '.join(self._sets)}) VALUES ({marks}){self._conflict()}"  # noqa: S608 - names of ours
+        numbers = {column.name: f"?{at}" for at, column in enumerate(self._columns, 1)}
+        changes = [f"{name} = {numbers[name]}" for name in self._sets]
+        changes += [f"{name} = {name} + {numbers[name]}" for name in self._adds]
+        where = " AND ".join(f"{key} = {numbers[key]}" for key in self._keys)
+        return f"UPDATE {name} SET {', '.join(changes)} WHERE {where}"  # noqa: S608 - names of ours
+
+    def _over_arrays(self, dialect: Dialect) -> str:
+        name = self._table.name
+        arrays = ", ".join(f"CAST(%s AS {column.type.compile(dialect)}[])" for column in self._columns)
+        given = f"unnest({arrays}) AS given ({', '.join(column.name for column in self._columns)})"
+        if not self._keys:
+            columns = ", ".join(self._sets)
+            return f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {given}{self._conflict()}"  # noqa: S608 - names of ours
+        changes = [f"{name} = given.{name}" for name in self._sets]
+        changes += [f"{column} = {name}.{column} + given.{column}" for column in self._adds]
+        where = " AND ".join(f"{name}.{key} = given.{key}" for key in self._keys)
+        return f"UPDATE {name} SET {', '.join(changes)} FROM {given} WHERE {where}"  # noqa: S608 - names of ours
+
+    def _conflict(self) -> str:
+        return " ON CONFLICT DO NOTHING" if self._once else ""
+
+
+def _converted(row: Row, converts: list[tuple[int, Convert]]) -> list[object]:
+    values = list(row)
+    for at, convert in converts:
+        values[at] = convert(values[at])
+    return values

@@ -1,0 +1,177 @@
+"""Charging operations per second: our `update` through the public service beside the raw driver, in one run.
+
+Both sides extend calls that are up, each by a second of talk time, and both are durable when they answer: SQLite in WAL
+with synchronous=FULL, as it is shipped, PostgreSQL with fsync and synchronous_commit on.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import cycle
+from threading import Barrier
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from ani.usage.usage import month_of
+from billing.calls import service as call_service
+from billing.calls.call import Extended
+from billing.rating import Rate
+from tests.bench.raw_charging import RawClient, Step, turn
+from tests.billing.books import UNIT, Books
+from tests.clock import SettableClock
+
+pytestmark = pytest.mark.load
+CLIENTS, CALLS_OF_EACH = 32, 8
+FIRST_MS, SECOND_MICROS = 60_000, 10_000
+MONTH_S, SESSION_MS = 10**8, 10**11
+LEAST_ALONE, LEAST_TOGETHER, P99_MS = 0.5, 2.0, 20.0
+ROUNDS, ROUND_S = 5, 2.0
+
+
+@pytest.fixture(params=["sqlite", pytest.param("durable_postgres", marks=pytest.mark.postgres)])
+def durable_engine(request: pytest.FixtureRequest) -> Engine:
+    """Both databases as they are in service: what is answered is on the disk."""
+    found: Engine = request.getfixturevalue(f"{request.param}_engine")
+    return found
+
+
+@dataclass(slots=True)
+class Talk:
+    """One call that is up, and how far it got."""
+
+    call_id: str
+    price: Rate
+    month: str
+    number: int = 0
+    granted_ms: int = FIRST_MS
+
+    def next_step(self) -> Step:
+        """A second more."""
+        used_ms = self.granted_ms
+        self.number += 1
+        self.granted_ms += 1_000
+        held_micros = self.granted_ms // 1_000 * SECOND_MICROS
+        return Step(self.call_id, self.number, self.granted_ms, held_micros, 1_000, SECOND_MICROS, self.month, used_ms)
+
+
+Client = Callable[[Talk], None]
+
+
+@dataclass(slots=True)
+class Measured:
+    """What the clients did in a round."""
+
+    waits_ms: list[float]
+    seconds: float
+
+    @property
+    def per_s(self) -> float:
+        """Operations per second."""
+        return len(self.waits_ms) / self.seconds
+
+    @property
+    def p99_ms(self) -> float:
+        """The wait that one in a hundred exceeds."""
+        return statistics.quantiles(self.waits_ms, n=100)[98]
+
+
+@pytest.fixture
+def books(durable_engine: Engine, clock: SettableClock) -> Books:
+    return Books(durable_engine, clock, month_cap_s=MONTH_S)
+
+
+@pytest.mark.parametrize(("clients", "least"), [(1, LEAST_ALONE), (CLIENTS, LEAST_TOGETHER)])
+def test_updates_beside_the_raw_driver(books: Books, clients: int, least: float) -> None:
+    """The median of rounds in which one side follows the other."""
+    price = books.rate(price_per_minute_micros=60 * SECOND_MICROS, initial_s=1, increment_s=1)
+    ours, theirs = _calls_up(books, price, clients, 0), _calls_up(books, price, clients, 1)
+    with closing(_RawClients(books.engine, clients)) as raw:
+        pairs = []
+        for _ in range(ROUNDS):
+            pairs.append((_round(ours, [_own(books)] * clients), _best([_round(theirs, kind) for kind in raw.kinds])))
+    ratio = statistics.median(own.per_s / other.per_s for own, other in pairs)
+    p99_ms = statistics.median(own.p99_ms for own, _ in pairs)
+    print(
+        f"\n{books.engine.dialect.name}, {clients} clients:"
+        f" ours {statistics.median(own.per_s for own, _ in pairs):,.0f}/s, p99 {p99_ms:.1f} ms;"
+        f" raw driver {statistics.median(other.per_s for _, other in pairs):,.0f}/s,"
+        f" p99 {statistics.median(other.p99_ms for _, other in pairs):.1f} ms; ratio {ratio:.2f}"
+        f" (rounds {' '.join(f'{own.per_s / other.per_s:.2f}' for own, other in pairs)}; bound {least})"
+    )
+    books.assert_sound()
+    assert ratio >= least
+    assert p99_ms <= P99_MS
+
+
+class _RawClients:
+    """The clients of the raw driver; on SQLite also such as take turns by a lock of their own, if that is faster."""
+
+    def __init__(self, engine: Engine, clients: int) -> None:
+        turns = [None, turn()] if engine.dialect.name == "sqlite" and clients > 1 else [None]
+        self._clients = [[RawClient(engine, by) for _ in range(clients)] for by in turns]
+        self.kinds: list[list[Client]] = [[_raw(one) for one in some] for some in self._clients]
+
+    def close(self) -> None:
+        for some in self._clients:
+            for one in some:
+                one.close()
+
+
+def _raw(client: RawClient) -> Client:
+    return lambda talk: client.update(talk.next_step())
+
+
+def _own(books: Books) -> Client:
+    def update(talk: Talk) -> None:
+        step = talk.next_step()
+        answer = call_service.extend(
+            books.engine, books.clock, step.call_id, step.number, step.granted_ms, talk.price, step.used_ms
+        )
+        assert isinstance(answer, Extended)
+        assert (answer.grant.granted_ms, answer.grant.held_micros) == (step.granted_ms, step.held_micros)
+
+    return update
+
+
+def _round(talks: list[list[Talk]], clients: list[Client]) -> Measured:
+    """Each client asks as soon as he was answered, for one of his calls after the other."""
+    begin, until_s = Barrier(len(clients)), time.perf_counter() + ROUND_S
+
+    def work(mine: list[Talk], update: Client) -> list[float]:
+        waits = []
+        begin.wait(30)
+        for talk in cycle(mine):
+            start_s = time.perf_counter()
+            update(talk)
+            end_s = time.perf_counter()
+            waits.append((end_s - start_s) * 1_000)
+            if end_s >= until_s:
+                return waits
+        raise AssertionError
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        start_s = time.perf_counter()
+        waits = [wait for some in pool.map(work, talks, clients) for wait in some]
+        return Measured(waits, time.perf_counter() - start_s)
+
+
+def _best(rounds: list[Measured]) -> Measured:
+    return max(rounds, key=lambda one: one.per_s)
+
+
+def _calls_up(books: Books, price: Rate, clients: int, side: int) -> list[list[Talk]]:
+    """Calls that are up, for each client his own, every one on an account and a line of its own."""
+    month = month_of(books.clock.now())
+
+    def up(number: int) -> Talk:
+        ani = f"+1{side}{number:09d}"
+        call_id = books.up(
+            books.account(10_000 * UNIT), price, ani=ani, session_cap_ms=SESSION_MS, month_cap_ms=MONTH_S * 1_000
+        )
+        return Talk(call_id, price, month)
+
+    return [[up(client * CALLS_OF_EACH + at) for at in range(CALLS_OF_EACH)] for client in range(clients)]
