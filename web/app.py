@@ -16,31 +16,34 @@ from billing.consumption import service as consumption
 from billing.ledger.transfer import ChangedReplayError
 from billing.tariffs.book.service import RateBook
 from runtime.clock import Clock
+from runtime.keys import Pepper
 from runtime.logs import get_logger
-from web.charging.routes import router
+from web.charging.routes import router as charging_router
 from web.desk import Desk, Refused
 from web.edge import Edge
 from web.limits import Buckets
+from web.pins.routes import router as pins_router
 from web.problem import BUSY, CHANGED_REPLAY, MEDIA_TYPE, Problem
 
 LARGEST_BODY = 16 * 1024
 END_OVERDUE_EVERY_S = 30.0
 
 
-def create_app(engine: Engine, clock: Clock, requests_per_s: float) -> FastAPI:
+def create_app(engine: Engine, clock: Clock, pepper: Pepper, requests_per_s: float) -> FastAPI:
     """The application on one database; a key may ask so often, and twice as often for a moment."""
     app = FastAPI(
         title="Tollgate",
         version=version("tollgate"),
-        description="Charge the same prepaid accounts as calls do. See docs/charging-api.md.",
+        description="Charge the same prepaid accounts as calls do: docs/charging-api.md. Allocate PINs: docs/cards.md.",
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
     )
-    app.state.desk = Desk(engine, clock, RateBook(engine, clock), Buckets(requests_per_s, 2 * requests_per_s))
-    app.include_router(router)
+    app.state.desk = Desk(engine, clock, RateBook(engine, clock), pepper, Buckets(requests_per_s, 2 * requests_per_s))
+    app.include_router(charging_router)
+    app.include_router(pins_router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(ChangedReplayError, _changed)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -20,11 +20,13 @@ def run() -> None:
     import uvicorn
 
     from runtime.clock import SystemClock
+    from runtime.keys import load_pepper
     from runtime.logs import get_logger
     from web.app import create_app
 
     settings = open_settings()
-    app = create_app(open_engine(settings), SystemClock(), settings.web.requests_per_s)
+    pepper = load_pepper(settings.security.pepper_file)
+    app = create_app(open_engine(settings), SystemClock(), pepper, settings.web.requests_per_s)
     family = socket.AF_INET6 if ":" in settings.web.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,5 +1,6 @@
 """What every request needs and none owns, and who may ask."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -8,11 +9,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.engine import Engine
 
 from billing.apikeys import service as key_service
-from billing.apikeys.apikey import ApiKey
+from billing.apikeys.apikey import ApiKey, Scope
 from billing.tariffs.book.service import RateBook
 from runtime.clock import Clock
+from runtime.keys import Pepper
 from web.limits import Buckets
-from web.problem import UNAUTHORISED, Problem, too_many
+from web.problem import OTHER_SCOPE, UNAUTHORISED, Problem, too_many
 
 FAILURES_PER_S = 1 / 6
 FAILURES_AT_ONCE = 20.0
@@ -34,6 +36,7 @@ class Desk:
     engine: Engine
     clock: Clock
     rates: RateBook
+    pepper: Pepper
     asked: Buckets
     failed: Buckets = field(default_factory=lambda: Buckets(FAILURES_PER_S, FAILURES_AT_ONCE))
 
@@ -65,6 +68,17 @@ async def authorised(
     if wait_s:
         raise Refused(too_many(wait_s))
     return key
+
+
+def holder_of(scope: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
+    """Who may ask where keys need this scope; another valid key is told so."""
+
+    async def holder(key: Annotated[ApiKey, Depends(authorised)]) -> ApiKey:
+        if scope not in key.scopes:
+            raise Refused(OTHER_SCOPE)
+        return key
+
+    return holder
 
 
 async def _found(desk: Desk, text: str) -> ApiKey | None:

@@ -38,6 +38,7 @@ class Problem:
 UNAUTHORISED = Problem(
     "unauthorised", 401, "A valid API key is needed", headers={"WWW-Authenticate": 'Bearer realm="tollgate"'}
 )
+OTHER_SCOPE = Problem("scope-missing", 403, "This API key is not for this: it has another scope")
 CHANGED_REPLAY = Problem(
     "changed-replay", 422, "This key or request number was used for another request; nothing was done"
 )
@@ -49,6 +50,11 @@ TITLES: Final = {
     "no-credit": (402, "The account cannot pay for it"),
     "account-closed": (409, "The account is closed"),
     "account-unknown": (404, "There is no such account"),
+    "range-unknown": (422, "There is no such range of PINs"),
+    "range-full": (409, "No PIN of this range is left"),
+    "pin-not-in-range": (422, "A PIN you supply begins with the digits of a range of your operator"),
+    "pin-taken": (409, "This PIN was issued before"),
+    "expiry-not-possible": (422, "The PIN would end before it begins, or in a hundred years"),
     "session-unknown": (404, "There is no such session"),
     "event-unknown": (404, "There is no such event"),
     "session-ended": (409, "The session has ended"),

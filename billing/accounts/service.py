@@ -30,6 +30,7 @@ from billing.cards.card import TopUpRefusal
 from billing.cards.redeeming.service import ToppedUp, open_by_pin, pay_in
 from billing.operators.store import operator_named
 from billing.pins.service import end_of, find_range, take_from
+from billing.pins.store import prefixes
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
@@ -136,7 +137,7 @@ def create_account(
         account_id = store.insert_account(
             conn,
             operator_id=operator.id,
-            number=number or _draw_number(conn),
+            number=number or draw_number(conn),
             name=name,
             currency=operator.currency,
             limit_micros=limit_micros,
@@ -312,7 +313,8 @@ def _free_code_hash(conn: Connection, pepper: Pepper, ani: str, code: str | None
     return code_hash
 
 
-def _draw_number(conn: Connection) -> str:
+def draw_number(conn: Connection) -> str:
+    """A random account number that nobody has; in a transaction under way."""
     for _ in range(_DRAWS):
         number = str(secrets.randbelow(9 * 10 ** (NUMBER_DIGITS - 1)) + 10 ** (NUMBER_DIGITS - 1))
         if not store.is_number_taken(conn, number):
@@ -321,11 +323,11 @@ def _draw_number(conn: Connection) -> str:
 
 
 def _draw_pin(conn: Connection, pepper: Pepper, prefix: str) -> tuple[str, str]:
-    free = PIN_DIGITS - len(prefix)
+    free, reserved = PIN_DIGITS - len(prefix), () if prefix else prefixes(conn)
     for _ in range(_DRAWS):
         digits = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
         pin_hash = pepper.digest("pin", digits)
-        if not store.is_pin_taken(conn, pin_hash):
+        if not digits.startswith(reserved) and not store.is_pin_taken(conn, pin_hash):
             return digits, pin_hash
     raise StaffError("nearly every PIN was issued before: none is free")
 

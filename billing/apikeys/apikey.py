@@ -5,8 +5,16 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 _KEY = re.compile(r"tollgate_([0-9a-f]{16})_([0-9a-f]{64})")
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    CHARGING = "charging"
+    PINS = "pins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,7 @@ class ApiKey:
     created_at: datetime
     created_by: str
     revoked_at: datetime | None
+    scopes: frozenset[Scope] = frozenset({Scope.CHARGING})
 
     @property
     def is_valid(self) -> bool:

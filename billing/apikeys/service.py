@@ -5,21 +5,28 @@ import secrets
 from sqlalchemy.engine import Engine
 
 from billing.apikeys import store
-from billing.apikeys.apikey import ApiKey, hash_of, read_key, write_key
+from billing.apikeys.apikey import ApiKey, Scope, hash_of, read_key, write_key
 from billing.operators import store as operator_store
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError
 
 
-def create(engine: Engine, clock: Clock, operator_code: str, name: str, by: str) -> tuple[ApiKey, str]:
+def create(
+    engine: Engine,
+    clock: Clock,
+    operator_code: str,
+    name: str,
+    by: str,
+    scopes: frozenset[Scope] = frozenset({Scope.CHARGING}),
+) -> tuple[ApiKey, str]:
     """A new key of an operator, and its text, which nobody can ever see again. Raises NotFoundError."""
     secret = secrets.token_hex(32)
     with transaction(engine) as conn:
         found = operator_store.operator_named(conn, operator_code)
         if found is None:
             raise NotFoundError(f"there is no operator {operator_code}")
-        made = ApiKey(secrets.token_hex(8), found.id, found.code, name[:80], clock.now(), by[:80], None)
+        made = ApiKey(secrets.token_hex(8), found.id, found.code, name[:80], clock.now(), by[:80], None, scopes)
         store.add(conn, made, hash_of(secret))
     return made, write_key(made.id, secret)
 

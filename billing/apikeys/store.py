@@ -1,12 +1,13 @@
 """The SQL of API keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from billing.apikeys.apikey import ApiKey
+from billing.apikeys.apikey import ApiKey, Scope
 from billing.apikeys.tables import api_key
 from billing.operators.tables import operator
 from runtime.prepared import Prepared
@@ -19,6 +20,7 @@ _KEY: sa.Select[Any] = sa.select(
     api_key.c.created_at,
     api_key.c.created_by,
     api_key.c.revoked_at,
+    api_key.c.scopes,
 ).join_from(api_key, operator)
 _FIND = Prepared(_KEY.add_columns(api_key.c.secret_hash).where(api_key.c.id == sa.bindparam("key_id")))
 
@@ -26,7 +28,7 @@ _FIND = Prepared(_KEY.add_columns(api_key.c.secret_hash).where(api_key.c.id == s
 def find(conn: Connection, key_id: str) -> tuple[ApiKey, str] | None:
     """A key and the hash of its secret."""
     row = _FIND.first(conn, key_id=key_id)
-    return None if row is None else (ApiKey(*row[:-1]), row[-1])
+    return None if row is None else (_key(row[:-1]), row[-1])
 
 
 def add(conn: Connection, key: ApiKey, secret_hash: str) -> None:
@@ -39,6 +41,7 @@ def add(conn: Connection, key: ApiKey, secret_hash: str) -> None:
             secret_hash=secret_hash,
             created_at=key.created_at,
             created_by=key.created_by,
+            scopes=" ".join(sorted(key.scopes)),
         )
     )
 
@@ -55,4 +58,9 @@ def revoke(conn: Connection, key_id: str, at: datetime, by: str, note: str) -> b
 
 def list_keys(conn: Connection) -> list[ApiKey]:
     """Every key, by operator and moment."""
-    return [ApiKey(*row) for row in conn.execute(_KEY.order_by(operator.c.code, api_key.c.created_at))]
+    return [_key(row) for row in conn.execute(_KEY.order_by(operator.c.code, api_key.c.created_at))]
+
+
+def _key(row: Sequence[Any]) -> ApiKey:
+    values = [*row[:-1], frozenset(Scope(word) for word in row[-1].split())]
+    return ApiKey(*values)

@@ -6,7 +6,9 @@ import typer
 
 from runtime.command import (
     AsJson,
+    CommandError,
     DryRun,
+    ExitCode,
     Reason,
     command_group,
     open_engine,
@@ -18,7 +20,7 @@ from runtime.command import (
 )
 
 if TYPE_CHECKING:
-    from billing.apikeys.apikey import ApiKey
+    from billing.apikeys.apikey import ApiKey, Scope
 
 
 def attach(app: typer.Typer) -> None:
@@ -32,6 +34,9 @@ def attach(app: typer.Typer) -> None:
 def create(
     operator: Annotated[str, typer.Argument(metavar="OPERATOR", help="Whose accounts it may charge.")],
     name: Annotated[str, typer.Option(help="Which service has it; shown in every transfer.")] = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="charging (if none is given) or pins; may be repeated.")
+    ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +45,7 @@ def create(
     from runtime.clock import SystemClock
 
     engine = open_engine(open_settings(), dry_run=dry_run)
-    made, text = service.create(engine, SystemClock(), operator, name, staff_name())
+    made, text = service.create(engine, SystemClock(), operator, name, staff_name(), _scopes(scope or ["charging"]))
     if as_json:
         print_document(_document(made) | {"key": text})
     else:
@@ -55,8 +60,19 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         print_document([_document(key) for key in found])
         return
-    columns = ("key", "operator", "name", "created", "by", "revoked")
-    rows = [(key.id, key.operator_code, key.name, key.created_at, key.created_by, key.revoked_at) for key in found]
+    columns = ("key", "operator", "name", "scopes", "created", "by", "revoked")
+    rows = [
+        (
+            key.id,
+            key.operator_code,
+            key.name,
+            " ".join(sorted(key.scopes)),
+            key.created_at,
+            key.created_by,
+            key.revoked_at,
+        )
+        for key in found
+    ]
     print_table("API keys", columns, rows)
 
 
@@ -78,11 +94,21 @@ def revoke(
         print_done(f"key {key} revoked")
 
 
+def _scopes(words: list[str]) -> "frozenset[Scope]":
+    from billing.apikeys.apikey import Scope
+
+    try:
+        return frozenset(Scope(word) for word in words)
+    except ValueError:
+        raise CommandError(f"--scope: of {', '.join(Scope)}", ExitCode.USAGE) from None
+
+
 def _document(key: "ApiKey") -> dict[str, object]:
     return {
         "id": key.id,
         "operator": key.operator_code,
         "name": key.name,
+        "scopes": sorted(key.scopes),
         "created_at": key.created_at,
         "created_by": key.created_by,
         "revoked_at": key.revoked_at,

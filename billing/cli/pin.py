@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from billing.cli import pin_range
+from billing.cli import pin_outside, pin_range
 from runtime.command import (
     AsJson,
     CommandError,
@@ -32,6 +32,7 @@ def attach(app: typer.Typer) -> None:
     group.command("issue", epilog="Example: tollgate pin issue 4155550100 --expires 2027-01-01")(issue)
     group.command("revoke", epilog='Example: tollgate pin revoke 4155550100 --reason "card lost" --yes')(revoke)
     pin_range.attach(group)
+    pin_outside.attach(group)
 
 
 def issue(

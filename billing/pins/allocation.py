@@ -18,7 +18,7 @@ class AllocationRefusal(StrEnum):
     RANGE_FULL = "range-full"
     PIN_NOT_IN_RANGE = "pin-not-in-range"
     PIN_TAKEN = "pin-taken"
-    EXPIRY_PAST = "expiry-past"
+    EXPIRY = "expiry-not-possible"
 
 
 @dataclass(frozen=True, slots=True)

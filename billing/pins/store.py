@@ -42,6 +42,12 @@ def range_named(conn: Connection, operator_id: int, name: str) -> PinRange | Non
     return _range(conn.execute(query).first())
 
 
+def prefixes(conn: Connection) -> tuple[str, ...]:
+    """Digits that belong to ranges: no PIN that is drawn from no range, or one without digits, begins so."""
+    query = sa.select(pin_range.c.prefix).where(pin_range.c.prefix != "")
+    return tuple(conn.execute(query).scalars())
+
+
 def has_range(conn: Connection, operator_id: int, name: str) -> bool:
     """True when an operator has this range."""
     return range_named(conn, operator_id, name) is not None
@@ -171,6 +177,7 @@ def allocation_uses(
     limit: int,
     key: str | None = None,
     range_name: str | None = None,
+    used_since_at: datetime | None = None,
 ) -> list[AllocationUse]:
     """What became of the PINs allocated to an operator, in the order of their allocation."""
     query: sa.Select[Any] = (
@@ -201,6 +208,8 @@ def allocation_uses(
         query = query.where(pin_allocation.c.key == key)
     if range_name is not None:
         query = query.where(pin_range.c.name == range_name)
+    if used_since_at is not None:
+        query = query.where(pin.c.last_used_at >= used_since_at)
     return [AllocationUse(*row) for row in conn.execute(query)]
 
 

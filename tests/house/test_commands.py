@@ -32,6 +32,7 @@ READ_ONLY = frozenset(
         "imports",
         "prompts",
         "report",
+        "usage",
     }
 )
 WRITES_ELSEWHERE = frozenset({"asterisk render", "call hangup", "demo up", "negative export"})

@@ -9,11 +9,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy.engine import Engine
 
 from billing.apikeys import service as key_service
+from runtime.keys import PEPPER_BYTES, Pepper
 from tests.billing.shop import Shop, open_shop
 from tests.clock import SettableClock
 from web.app import create_app
 
 BASE = "/api/v1/charging"
+PEPPER = Pepper(bytes(range(PEPPER_BYTES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def serve(engine: Engine, clock: SettableClock, requests_per_s: float = 1_000.0)
     """The application on this database."""
     shop = open_shop(engine, clock)
     _, key = key_service.create(engine, clock, "shop", "test", "test")
-    with TestClient(create_app(engine, clock, requests_per_s)) as client:
+    with TestClient(create_app(engine, clock, PEPPER, requests_per_s)) as client:
         yield Web(shop, client, key)
 
 

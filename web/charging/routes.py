@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Response
 
-from billing.apikeys.apikey import ApiKey
+from billing.apikeys.apikey import ApiKey, Scope
 from billing.consumption import service
 from billing.consumption.consumption import Event, Open, Sold, id_of
 from billing.money import parse_amount
@@ -26,16 +26,16 @@ from web.charging.wire import (
     refund_answer,
     session_answer,
 )
-from web.desk import Desk, Refused, authorised, desk_of
+from web.desk import Desk, Refused, desk_of, holder_of
 from web.problem import MEDIA_TYPE, problem_of
 
 CREATED = 201
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
+PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemAnswer, "content": {MEDIA_TYPE: {}}, "description": text}
     for status, text in (
         (401, "no valid API key"),
         (402, "the account cannot pay for it"),
-        (403, "a limit of the account forbids it"),
+        (403, "the key is not for this, or a limit of the account forbids it"),
         (404, "there is no such thing, or it is another operator's"),
         (409, "it is not in a state for that"),
         (413, "the request is too large"),
@@ -44,9 +44,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         (503, "the database does not answer: repeat the same request after Retry-After"),
     )
 }
-router = APIRouter(prefix="/api/v1/charging", tags=["charging"], responses=_PROBLEMS)
+router = APIRouter(prefix="/api/v1/charging", tags=["charging"], responses=PROBLEMS)
 
-Key = Annotated[ApiKey, Depends(authorised)]
+Key = Annotated[ApiKey, Depends(holder_of(Scope.CHARGING))]
 Work = Annotated[Desk, Depends(desk_of)]
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Idempotency = Annotated[

@@ -143,13 +143,13 @@ def _still_mine(conn: Connection, name: str, run: str) -> None:
 
 def _draw(conn: Connection, pepper: Pepper, prefix: str, many: int) -> dict[str, str]:
     """So many PINs with their keyed hashes."""
-    free = PIN_DIGITS - len(prefix)
+    free, reserved = PIN_DIGITS - len(prefix), () if prefix else pin_store.prefixes(conn)
     drawn: dict[str, str] = {}
     for _ in range(_DRAWS):
         fresh: dict[str, str] = {}
         while len(fresh) < many - len(drawn):
             digits = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
-            if digits not in drawn:
+            if digits not in drawn and not digits.startswith(reserved):
                 fresh[digits] = pepper.digest("pin", digits)
         taken = store.taken_hashes(conn, list(fresh.values()))
         drawn |= {digits: pin_hash for digits, pin_hash in fresh.items() if pin_hash not in taken}

@@ -1,0 +1,129 @@
+"""`tollgate pin import` and `usage`: PINs of an outside allocation system, and what became of them."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from billing.cli.account import shown
+from runtime.command import (
+    AsJson,
+    CommandError,
+    DryRun,
+    ExitCode,
+    console,
+    money_document,
+    open_engine,
+    open_settings,
+    print_document,
+    print_done,
+    print_table,
+    staff_name,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from billing.pins.allocation import AllocationUse
+
+
+def attach(group: typer.Typer) -> None:
+    """Bring `pin import` and `pin usage`."""
+    group.command("import", epilog="Example: tollgate pin import pins.csv --operator acme --range mail")(import_pins)
+    group.command("usage", epilog="Example: tollgate pin usage acme --used-since 2027-01-01 --json")(usage)
+
+
+def import_pins(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: key, pin; account, range, expires_at.")],
+    operator: Annotated[str, typer.Option(help="Whose PINs they are.")],
+    pins_of: Annotated[str, typer.Option("--range", help="Range of rows that name none.")] = "",
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="COLUMN=FIELD; may be repeated.")] = None,
+    reject_file: Annotated[Path | None, typer.Option(help="Where bad rows go; beside the file by default.")] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take over PINs that an outside system made: each once under its key, so a file may be run again."""
+    from billing.pins.allocating import pin_file, service
+    from runtime.clock import SystemClock
+    from runtime.csv_import import CsvFileError, Progress, RejectFile, parse_mapping
+    from runtime.keys import load_pepper
+
+    settings, clock = open_settings(), SystemClock()
+    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    rejects = RejectFile(reject_file or RejectFile.beside(file))
+    whose, progress = service.operator_id_of(engine, operator), Progress(sys.stderr, clock.monotonic_s)
+    try:
+        source = pin_file.PinFile(file, whose, pins_of, rejects, parse_mapping(mapping or []), staff_name())
+        result = pin_file.import_pins(engine, clock, pepper, source, progress)
+    except CsvFileError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
+    finally:
+        progress.end()
+    rejected_to = str(rejects.path) if result.rejected else None
+    if as_json:
+        print_document({"file": str(file), **asdict(result), "reject_file": rejected_to, "dry_run": dry_run})
+    else:
+        print_done(f"{result.loaded} loaded, {result.unchanged} unchanged, {result.rejected} rejected")
+        if rejected_to:
+            console.print(f"rejected rows: {rejected_to}", markup=False, highlight=False, soft_wrap=True)
+    return ExitCode.PARTIAL if result.rejected else ExitCode.OK
+
+
+def usage(
+    operator: Annotated[str, typer.Argument(metavar="OPERATOR", help="Whose allocations.")],
+    pins_of: Annotated[str | None, typer.Option("--range", help="Only of this range.")] = None,
+    used_since: Annotated[str, typer.Option(help="Only PINs used at or after this moment (ISO 8601).")] = "",
+    after: Annotated[int, typer.Option(min=0, help="Only after the allocation of this id.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100_000,
+    as_json: AsJson = False,
+) -> None:
+    """What became of the PINs of an outside system, to be handed back to it; never their digits."""
+    from billing.cli.pin import moment_of
+    from billing.pins.allocating import service
+    from runtime.clock import SystemClock
+
+    since = moment_of("--used-since", used_since) if used_since else None
+    engine = open_engine(open_settings())
+    whose = service.operator_id_of(engine, operator)
+    found = service.list_uses(engine, whose, after_id=after, limit=limit, range_name=pins_of, used_since_at=since)
+    now = SystemClock().now()
+    if as_json:
+        print_document([_document(use, now) for use in found])
+        return
+    columns = ("id", "key", "account", "range", "state", "uses", "first used", "last used", "balance")
+    rows = [
+        (
+            use.id,
+            use.key,
+            use.account_number,
+            use.range_name,
+            use.state(now),
+            use.uses,
+            use.first_used_at,
+            use.last_used_at,
+            shown(use.balance_micros, use.currency),
+        )
+        for use in found
+    ]
+    print_table("allocations", columns, rows)
+
+
+def _document(use: "AllocationUse", now: "datetime") -> dict[str, object]:
+    return {
+        "id": use.id,
+        "key": use.key,
+        "account": use.account_number,
+        "range": use.range_name,
+        "site": use.site,
+        "campaign": use.campaign,
+        "state": use.state(now),
+        "at": use.at,
+        "expires_at": use.expires_at,
+        "revoked_at": use.revoked_at,
+        "first_used_at": use.first_used_at,
+        "last_used_at": use.last_used_at,
+        "uses": use.uses,
+        "balance": money_document(use.balance_micros, use.currency),
+    }

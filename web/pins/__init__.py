@@ -1,0 +1,1 @@
+"""PINs by HTTP, for outside allocation systems."""
