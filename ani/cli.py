@@ -1,4 +1,4 @@
-"""Commands of the lines: `tollgate listing`, `tollgate identity` and `tollgate negative`."""
+"""Commands of the lines: `tollgate listing`, `identity`, `negative` and `vendor`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +23,8 @@ listing_app = typer.Typer(no_args_is_help=True, help="Name and address of lines,
 identity_app = typer.Typer(no_args_is_help=True, help="Persons of lines, to check a caller's age against.")
 negative_app = typer.Typer(no_args_is_help=True, help="Lines that may not be billed, and why.")
 
+vendor_app = typer.Typer(no_args_is_help=True, help="What was asked of the reverse-match vendor.")
+
 CsvFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, UTF-8, with a header row.")]
 Supplier = Annotated[str, typer.Option("--source", help="Who the file is from; at most 40 characters.")]
 Mapping = Annotated[
@@ -39,6 +41,7 @@ def attach(app: typer.Typer) -> None:
     app.add_typer(listing_app, name="listing")
     app.add_typer(identity_app, name="identity")
     app.add_typer(negative_app, name="negative")
+    app.add_typer(vendor_app, name="vendor")
 
 
 @listing_app.command("import", epilog="Example: tollgate listing import lines.csv --source acme --map Phone=ani")
@@ -256,6 +259,35 @@ def negative_unblock(
         raise CommandError(f"{ani}: no such block is in force", ExitCode.NOTHING)
     if not as_json:
         print_done(f"{ani}: lifted {', '.join(lifted)}")
+    return ExitCode.OK
+
+
+@vendor_app.command("show", epilog="Example: tollgate vendor show +16045550123 --json")
+def vendor_show(number: Number, as_json: AsJson = False) -> int:
+    """Show what was asked of a line, the newest first."""
+    from ani import cli_print
+    from ani.vendor import service
+
+    settings = open_settings()
+    ani = _line(number, settings.call.home_country)
+    found = service.queries_of(open_engine(settings), ani)
+    if as_json or found:
+        cli_print.print_queries(ani, found, as_json=as_json)
+    if not found:
+        raise CommandError(f"{ani}: nobody was asked", ExitCode.NOTHING)
+    return ExitCode.OK
+
+
+@vendor_app.command("report", epilog="Example: tollgate vendor report --limit 7")
+def vendor_report(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many days.")] = 31,
+    as_json: AsJson = False,
+) -> int:
+    """Requests and cost of each day (UTC)."""
+    from ani import cli_print
+    from ani.vendor import service
+
+    cli_print.print_days(service.days(open_engine(open_settings()), limit), as_json=as_json)
     return ExitCode.OK
 
 

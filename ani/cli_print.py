@@ -7,9 +7,12 @@ from datetime import datetime
 from ani.negative.block import Block
 from ani.reverse_match.import_store import ListingImport
 from ani.reverse_match.listing import Listing
+from ani.vendor.store import VendorDay, VendorQuery
 from runtime.command import print_document, print_table
 
 IMPORT_FIELDS = ("file", "source", "started", "finished", "read", "loaded", "unchanged", "rejected")
+QUERY_FIELDS = ("asked", "vendor", "purpose", "outcome", "requests", "took_ms", "cost_micros")
+DAY_FIELDS = ("day", "vendor", "requests", "cost_micros")
 BLOCK_FIELDS = (
     "ani",
     "reason",
@@ -53,6 +56,27 @@ def print_imports(found: Sequence[ListingImport], *, as_json: bool) -> None:
         print_document({"imports": [dict(zip(IMPORT_FIELDS, row, strict=True)) for row in rows]})
     else:
         print_table("Imports", IMPORT_FIELDS, rows)
+
+
+def print_queries(ani: str, found: Sequence[VendorQuery], *, as_json: bool) -> None:
+    """Questions about a line as a table or as one document."""
+    rows = [
+        (_moment(one.asked_at), one.vendor, one.purpose, one.outcome, one.requests, one.took_ms, one.cost_micros)
+        for one in found
+    ]
+    if as_json:
+        print_document({"ani": ani, "queries": [dict(zip(QUERY_FIELDS, row, strict=True)) for row in rows]})
+    else:
+        print_table(f"Asked of {ani}", QUERY_FIELDS, rows)
+
+
+def print_days(found: Sequence[VendorDay], *, as_json: bool) -> None:
+    """Days as a table or as one document."""
+    rows = [(one.day.isoformat(), one.vendor, one.requests, one.cost_micros) for one in found]
+    if as_json:
+        print_document({"days": [dict(zip(DAY_FIELDS, row, strict=True)) for row in rows]})
+    else:
+        print_table("Vendor", DAY_FIELDS, rows)
 
 
 def print_blocks(title: str, found: Sequence[Block], *, as_json: bool) -> None:

@@ -24,10 +24,13 @@ from ani.qualification import service as qualification_service
 from ani.qualification import store as qualification_store
 from ani.qualification.qualification import AgeProof
 from ani.reverse_match import store as listing_store
+from ani.reverse_match.listing import Standing
+from ani.reverse_match.service import Identified
 from ani.trust import store as trust_store
 from ani.trust import trust
 from ani.usage import store as usage_store
 from ani.usage.usage import month_of
+from ani.vendor.service import VendorDesk
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountRefusal, AccountState
@@ -42,6 +45,7 @@ from billing.operators.operator import ServiceProfile
 from billing.rating import Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
+from ivr import identifying
 from ivr.metering import MeterPolicy
 from ivr.reception import Arrival, Plan, Ring
 from ivr.refusals import CallRefusal
@@ -111,6 +115,9 @@ class Shelf:
     pool: Executor
     can_extend: Callable[[], bool] = lambda: True
     """Whether the switch can be told of more time: without that no call is connected."""
+    vendors: VendorDesk | None = None
+    vendor_pool: Executor | None = None
+    """Threads of its own: who waits for a company keeps nobody else waiting."""
 
     @property
     def policy(self) -> MeterPolicy:
@@ -149,6 +156,11 @@ class BackOffice:
     async def arrive(self, ring: Ring) -> Arrival:
         """Open the call's record and look up all that is known of the number dialled and of the line."""
         return await self._run(self._arrive, ring)
+
+    async def identify(self, line: Ani, call_id: str) -> Identified:
+        """Ask the vendor whose line it is."""
+        shelf = self._shelf
+        return await identifying.identify(shelf.engine, shelf.clock, shelf.vendors, shelf.vendor_pool, line, call_id)
 
     async def payer(self, account_id: int) -> Payer | StrEnum:
         """The account a line belongs to."""
@@ -229,13 +241,17 @@ class BackOffice:
             )
             if isinstance(line, NumberRefusal):
                 return Arrival(profile, line, bool(asserted), trust=verdict)
+            listing = listing_store.current_listing(connection, ani)
+            standing = identifying.standard_of(shelf.settings.vendor).standing(listing, ring.at)
             block = negative_store.current_block(connection, ani, ring.at)
             locked = lockout_store.is_locked(connection, ani=ani, account_id=None, limits=shelf.limits, now=ring.at)
             return Arrival(
                 profile,
                 line,
                 bool(asserted),
-                listed=listing_store.current_listing(connection, ani) is not None,
+                listed=standing in {Standing.HELD, Standing.OLD},
+                listing=listing,
+                standing=standing,
                 block=block,
                 locked=LockoutRefusal.LOCKED if locked else None,
                 accounts=tuple(account_store.accounts_on_line(connection, ani)),

@@ -17,7 +17,7 @@ from ivr.back_office import Authorised, BackOffice, Offer, Payer
 from ivr.caller import Caller
 from ivr.dialogue import questions
 from ivr.dialogue.entry import Ask, Entry, Keyed, Question
-from ivr.reception import Identification, Plan, Ring, receive
+from ivr.reception import Arrival, Identification, Plan, Ring, needs_vendor, receive, told
 from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
 from ivr.self_service import SelfService
 from runtime.clock import Clock
@@ -91,6 +91,8 @@ class CallStory:
 
     async def _receive(self) -> Plan | StrEnum:
         arrival = await self._office.arrive(self._ring)
+        if needs_vendor(arrival) and isinstance(arrival.line, Ani):
+            arrival = await self._ask_vendor(arrival, arrival.line)
         line = arrival.line
         self._note(
             "line",
@@ -107,6 +109,15 @@ class CallStory:
         if isinstance(plan, Plan):
             self._note("reception", plan.by.name.lower(), profile=plan.profile.name)
         return plan
+
+    async def _ask_vendor(self, arrival: Arrival, line: Ani) -> Arrival:
+        """Whose line it is, from a company, when the listings do not tell enough or lately enough (ANI-2, ANI-4)."""
+        self.step = "reverse-match"
+        found = await self._office.identify(line, self._ring.call_id)
+        self._note(
+            "reverse-match", found.outcome.value, standing=arrival.standing, vendor=found.vendor, took_ms=found.took_ms
+        )
+        return told(arrival, found.outcome, found.listing)
 
     async def _identify(self, plan: Plan) -> Payer | StrEnum:
         """The account that pays: by the line alone, by access code, or by PIN (ACC-3, PIN-1)."""

@@ -11,6 +11,8 @@ import uvloop
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ani.gateways.choosing import rules_of, vendor_of
+from ani.vendor.service import VendorDesk
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
 from ivr.account_watch import AccountWatch
@@ -39,6 +41,7 @@ CALL_THREADS = {"sqlite": 3, "postgresql": 8}
 METER_THREADS = {"sqlite": 2, "postgresql": 4}
 """Writers of SQLite take turns, and each further thread that waits for Python's lock delays the one that has it: at 30
 calls a second on two processors three threads answer in half the time of eight."""
+VENDOR_THREADS = 32
 DRAIN_S = 30.0
 LINK_GRACE_S = 10.0
 
@@ -67,7 +70,10 @@ class Gateway:
         )
         switch = Switch(self._ami)
         rates, routes = RateBook(engine), RouteBook(engine)
-        shelf = Shelf(engine, clock, pepper, settings, rates, routes, self._call_pool, self._can_extend)
+        self._vendor_pool = ThreadPoolExecutor(VENDOR_THREADS, "vendor")
+        shelf = Shelf(
+            engine, clock, pepper, settings, rates, routes, self._call_pool, self._can_extend, *self._vendors(engine)
+        )
         self._meters = Meters(engine, clock, switch, self._meter_pool, shelf.policy, self._log)
         self._watch = AccountWatch(engine, self._meter_pool, self._live, self._meters, self._log)
         self._blocks = BlockWatch(engine, clock, switch, self._meter_pool, self._live, self._log)
@@ -101,6 +107,11 @@ class Gateway:
             on_fault=self._on_agi_fault,
         )
 
+    def _vendors(self, engine: Engine) -> tuple[VendorDesk, ThreadPoolExecutor]:
+        wanted = self._settings.vendor
+        desk = VendorDesk(engine, self._clock, vendor_of(wanted, self._clock), rules_of(wanted))
+        return desk, self._vendor_pool
+
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then finish the turns in progress; calls that are up stay up."""
         stop = asyncio.Event()
@@ -123,6 +134,7 @@ class Gateway:
         await self._ami.close()
         self._call_pool.shutdown()
         self._meter_pool.shutdown()
+        self._vendor_pool.shutdown(cancel_futures=True)
         self._log.info("stopped", cut_sessions=late)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:

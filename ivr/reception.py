@@ -6,10 +6,12 @@ from enum import Enum, StrEnum, auto
 
 from ani.negative.block import Block
 from ani.numbers import Ani, NumberRefusal
+from ani.reverse_match.listing import Listing, Standing
 from ani.trust.trust import Demand, Evidence, TrustRefusal, TrustRow, Verdict
+from ani.vendor.vendor import VendorOutcome
 from billing.accounts.account import LineAccount
 from billing.charging.session import ChargeRefusal
-from billing.operators.operator import ServiceProfile, ServiceRefusal
+from billing.operators.operator import ServiceProfile, ServiceRefusal, Unidentified
 from ivr.refusals import CallRefusal
 
 NO_EVIDENCE = Evidence()
@@ -44,6 +46,9 @@ class Arrival:
     line: Ani | NumberRefusal
     asserted: bool
     listed: bool = False
+    listing: Listing | None = None
+    standing: Standing = Standing.MISSING
+    vendor: VendorOutcome = VendorOutcome.NO_VENDOR
     block: Block | None = None
     locked: StrEnum | None = None
     accounts: tuple[LineAccount, ...] = ()
@@ -95,6 +100,33 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
     return replace(plan, shown_number=line.e164 if _is_the_callers(arrival) else "")
 
 
+def needs_vendor(arrival: Arrival) -> bool:
+    """Whether a vendor is to be asked whose line this is: where the service must know it and the listings do not say.
+
+    Nobody is asked for a call that is refused anyway, nor for a line that staff bound to an account, unless its listing
+    has not been validated for long: lines change hands (ANI-4).
+    """
+    profile = arrival.profile
+    if profile is None or not profile.age_check or not isinstance(arrival.line, Ani):
+        return False
+    if arrival.block is not None or arrival.trust.demand is Demand.REFUSE or arrival.month_left_ms <= 0:
+        return False
+    if arrival.standing is Standing.OLD:
+        return True
+    return arrival.standing is not Standing.HELD and not arrival.accounts
+
+
+def told(arrival: Arrival, outcome: VendorOutcome, listing: Listing | None) -> Arrival:
+    """The arrival once the vendor was asked. Where there is no vendor, an old listing is better than none."""
+    if outcome is VendorOutcome.NO_VENDOR:
+        return arrival
+    return replace(arrival, vendor=outcome, listing=listing or arrival.listing, listed=listing is not None)
+
+
+def _is_unanswered(arrival: Arrival) -> bool:
+    return arrival.vendor is not VendorOutcome.NO_VENDOR and not arrival.vendor.is_answer
+
+
 def _is_the_callers(arrival: Arrival) -> bool:
     """Whether the number may be shown as that of whoever speaks."""
     rows = arrival.trust.rows
@@ -110,12 +142,20 @@ def _line_refusal(arrival: Arrival, profile: ServiceProfile) -> StrEnum | None:
     if arrival.trust.demand is Demand.REFUSE:
         return TrustRefusal.NOT_TRUSTED
     if is_known and profile.age_check and not arrival.listed and not arrival.accounts:
-        return CallRefusal.LINE_NOT_IDENTIFIED
+        asks_pin = _is_unanswered(arrival) and profile.unidentified is Unidentified.PIN
+        if not asks_pin:
+            return CallRefusal.LINE_NOT_IDENTIFIED
     return ChargeRefusal.MONTH_CAP if is_known and arrival.month_left_ms <= 0 else None
 
 
 def _identification(arrival: Arrival) -> tuple[Identification, LineAccount | None]:
+    """By the number alone only where nothing says that the line may be another's by now."""
     demand = arrival.trust.demand
+    if arrival.vendor is not VendorOutcome.NO_VENDOR and not arrival.listed:
+        return Identification.PIN, None
+    changed_at = arrival.listing.changed_hands_at if arrival.listing else None
+    if changed_at is not None and any(one.since_at and one.since_at < changed_at for one in arrival.accounts):
+        return Identification.PIN, None
     if not arrival.accounts or demand not in {Demand.NUMBER, Demand.NUMBER_AND_CODE}:
         return Identification.PIN, None
     if len(arrival.accounts) == 1 and not arrival.accounts[0].has_code:

@@ -12,6 +12,8 @@ MODULES = (
     "ani.reverse_match.tables",
     "ani.trust.tables",
     "ani.usage.tables",
+    "ani.vendor.tables",
+    "ani.vendor.tables",
     "billing.accounts.tables",
     "billing.allowances.tables",
     "billing.apikeys.tables",

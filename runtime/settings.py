@@ -117,6 +117,40 @@ class LockoutSettings(Section):
     overall_hour: int = Field(default=60, ge=1, description="wrong entries from all lines in an hour")
 
 
+class VendorSettings(Section):
+    """The company that is asked whose line it is where the listings do not tell, and of persons."""
+
+    kind: Literal["none", "twilio", "json"] = Field(default="none", description="who is asked; none: nobody")
+    deadline_ms: int = Field(
+        default=1500, ge=50, le=10_000, description="longest a caller waits for it, retry included"
+    )
+    breaker_failures: int = Field(default=5, ge=1, description="failures in a row after which it is left alone")
+    breaker_open_s: float = Field(default=30.0, gt=0, description="for how long")
+    daily_limit: int = Field(default=10_000, ge=0, description="requests of one day (UTC) at most")
+    cost_micros: int = Field(default=10_000, ge=0, description="what one request costs, in millionths, for the counter")
+    listing_days: int = Field(default=60, ge=1, description="a listing not seen for longer is validated again")
+    needs_first_name: bool = Field(default=False, description="a listing without first name is insufficient")
+    needs_address: bool = Field(default=False, description="a listing without address is insufficient")
+    twilio_sid: str = Field(default="", description="twilio: account SID, or API key SID")
+    twilio_token: SecretStr = Field(default=SecretStr(""), description="twilio: auth token, or API key secret")
+    twilio_url: str = Field(default="", description="twilio: another address than its own, for tests")
+    json_name: str = Field(default="vendor", max_length=40, description="json: its name in the records")
+    json_url: str = Field(default="", description="json: https address of the reverse match")
+    json_query: dict[str, str] = Field(default={"number": "{ani}"}, description="json: query parameters")
+    json_fields: dict[str, str] = Field(
+        default={"first_name": "first_name", "last_name": "last_name", "address": "address"},
+        description="json: where each field stands in the answer",
+    )
+    json_key_header: str = Field(default="", description="json: header that carries the key")
+    json_key: SecretStr = Field(default=SecretStr(""), description="json: the key")
+    json_person_url: str = Field(default="", description="json: https address of the match of a person; empty: none")
+    json_person_query: dict[str, str] = Field(
+        default={"number": "{ani}", "ssn": "{national_id}", "born": "{birth_on}"},
+        description="json: its query parameters",
+    )
+    json_credit_url: str = Field(default="", description="json: https address of the credit score; empty: none")
+
+
 class WebSettings(Section):
     """The HTTP API for other services; a proxy with TLS stands before it."""
 
@@ -151,6 +185,7 @@ class Settings(BaseSettings):
     call: CallSettings = CallSettings()
     charging: ChargingSettings = ChargingSettings()
     lockout: LockoutSettings = LockoutSettings()
+    vendor: VendorSettings = VendorSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

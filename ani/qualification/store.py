@@ -63,6 +63,13 @@ _END_EVIDENCE = (
     )
     .values(expires_at=sa.bindparam("end_at", type_=Instant))
 )
+_END_ON_LINE = Prepared(
+    sa.update(age_evidence)
+    .where(
+        age_evidence.c.ani == sa.bindparam("line"), age_evidence.c.expires_at > sa.bindparam("end_at", type_=Instant)
+    )
+    .values(expires_at=sa.bindparam("end_at", type_=Instant))
+)
 _LOCK = sa.text("LOCK TABLE identity_record IN SHARE ROW EXCLUSIVE MODE")
 _AT_ONCE = 1000
 
@@ -162,6 +169,11 @@ def update_records(conn: Connection, records: Iterable[StoredRecord], at: dateti
 def end_evidence(conn: Connection, record_ids: Iterable[int], at: datetime) -> None:
     """Let evidence that rests on these records end now."""
     conn.execute(_END_EVIDENCE, [{"record_id": record_id, "end_at": at} for record_id in record_ids])
+
+
+def end_evidence_of_line(conn: Connection, ani: str, at: datetime) -> None:
+    """Let evidence given on this line end now: it is another customer's."""
+    _END_ON_LINE.run(conn, line=ani, end_at=at)
 
 
 def _record(row: tuple[Any, ...]) -> StoredRecord:

@@ -61,6 +61,7 @@ _VALIDATE = Prepared(
         validated_at=sa.bindparam("seen_at", type_=Instant), import_id=sa.bindparam("by_import", type_=sa.BigInteger)
     )
 )
+_QUEUE_UP = Prepared(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"))
 _LOCK = sa.text("LOCK TABLE listing IN SHARE ROW EXCLUSIVE MODE")
 
 
@@ -68,6 +69,12 @@ def lock(conn: Connection) -> None:
     """Let no other writer of listings in until this transaction ends; readers are not kept waiting."""
     if conn.dialect.name == "postgresql":
         conn.execute(_LOCK)
+
+
+def lock_line(conn: Connection, ani: str) -> None:
+    """Let no other writer of this line's listings in until this transaction ends."""
+    if conn.dialect.name == "postgresql":
+        _QUEUE_UP.first(conn, subject=f"listing-{ani}")
 
 
 def current_listing(conn: Connection, ani: str) -> Listing | None:

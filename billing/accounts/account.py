@@ -84,6 +84,7 @@ class LineAccount:
     number: str
     state: AccountState
     has_code: bool
+    since_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,13 @@ _STATE_AT = 6
 _BY_ID = Prepared(_ACCOUNT.where(account.c.id == sa.bindparam("account_id")))
 _BY_NUMBER = _ACCOUNT.where(account.c.number == sa.bindparam("number"))
 _ON_LINE = Prepared(
-    sa.select(account.c.id, account.c.number, account.c.state, account_line.c.access_code_hash.is_not(None))
+    sa.select(
+        account.c.id,
+        account.c.number,
+        account.c.state,
+        account_line.c.access_code_hash.is_not(None),
+        account_line.c.added_at,
+    )
     .join(account, account.c.id == account_line.c.account_id)
     .where(account_line.c.ani == sa.bindparam("line"), account_line.c.removed_at.is_(None))
     .order_by(account.c.id)
@@ -86,7 +92,9 @@ def accounts_on_line(conn: Connection, ani: str) -> list[LineAccount]:
 
 def every_account_on_line(conn: Connection, ani: str) -> list[LineAccount]:
     """The accounts on a line, closed ones too."""
-    return [LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3])) for row in _ON_LINE.all(conn, line=ani)]
+    return [
+        LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3]), row[4]) for row in _ON_LINE.all(conn, line=ani)
+    ]
 
 
 def account_of_code(conn: Connection, ani: str, code_hash: str) -> tuple[int, AccountState] | None:

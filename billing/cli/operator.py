@@ -32,6 +32,7 @@ def attach(app: typer.Typer) -> None:
         create_operator
     )
     operators.command("list", epilog="Example: tollgate operator list --json")(list_operators)
+    operators.command("unidentified", epilog="Example: tollgate operator unidentified acme pin")(set_unidentified)
     profiles = command_group(app, "profile", "Services: what is asked of a caller, and how long he may talk.")
     profiles.command("create", epilog="Example: tollgate profile create acme talk --tariff standard --age-check")(
         create_profile
@@ -71,6 +72,27 @@ def list_operators(as_json: AsJson = False) -> None:
         return
     rows = [(operator.code, operator.name, operator.currency, operator.home_country) for operator in found]
     print_table("operators", ("code", "name", "currency", "country"), rows)
+
+
+def set_unidentified(
+    code: OperatorCode,
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help="drop: end the call; pin: ask for a PIN.")],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what becomes of a call whose line nobody could identify, because the vendor could not be asked."""
+    from billing.operators import service
+    from billing.operators.operator import Unidentified
+
+    try:
+        wanted = Unidentified(policy)
+    except ValueError:
+        raise CommandError(f"policy: one of {', '.join(Unidentified)}", ExitCode.USAGE) from None
+    service.set_unidentified(open_engine(open_settings(), dry_run=dry_run), code=code, policy=wanted)
+    if as_json:
+        print_document({"operator": code, "unidentified": wanted.value, "dry_run": dry_run})
+    else:
+        print_done(f"operator {code}: a line nobody could identify: {wanted.value}")
 
 
 def create_profile(

@@ -24,6 +24,13 @@ class Reach(StrEnum):
     EVERYWHERE = "everywhere"
 
 
+class Unidentified(StrEnum):
+    """What becomes of a call whose line a vendor should have told, and could not be asked (ANI-2)."""
+
+    DROP = "drop"
+    PIN = "pin"
+
+
 class BadFieldError(ValueError):
     """A field cannot be what was given; the message names it and says what it takes."""
 
@@ -79,6 +86,7 @@ class ServiceProfile:
     reach: Reach = Reach.HOME
     bind_line: bool = False
     pin_range: str = ""
+    unidentified: Unidentified = Unidentified.DROP
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from billing.operators.operator import (
     Operator,
     ProfileTerms,
     ServiceProfile,
+    Unidentified,
     check_operator,
     check_profile,
     normal_dnis,
@@ -30,6 +31,13 @@ def create_operator(engine: Engine, *, code: str, name: str, currency: str, home
         return Operator(
             store.insert_operator(conn, code, name, currency, home_country), code, name, currency, home_country
         )
+
+
+def set_unidentified(engine: Engine, *, code: str, policy: Unidentified) -> None:
+    """Say what becomes of a call whose line a vendor could not be asked about; raises NotFoundError."""
+    with transaction(engine) as conn:
+        if not store.set_unidentified(conn, code, policy):
+            raise NotFoundError(f"no operator {code}")
 
 
 def create_profile(

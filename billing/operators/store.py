@@ -7,7 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from billing.operators.operator import AccessNumber, Operator, ProfileTerms, Reach, ServiceProfile, normal_dnis
+from billing.operators.operator import (
+    AccessNumber,
+    Operator,
+    ProfileTerms,
+    Reach,
+    ServiceProfile,
+    Unidentified,
+    normal_dnis,
+)
 from billing.operators.tables import access_number, operator, service_profile
 from billing.tariffs.tables import tariff
 from runtime.prepared import Prepared
@@ -33,6 +41,7 @@ _PROFILE: sa.Select[Any] = (
         service_profile.c.reach,
         service_profile.c.bind_line,
         service_profile.c.pin_range,
+        operator.c.unidentified,
     )
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)
@@ -75,7 +84,7 @@ def profile_named(conn: Connection, operator_code: str, name: str) -> ServicePro
 
 def _profile(row: Sequence[Any]) -> ServiceProfile:
     found = ServiceProfile(*row)
-    return dataclasses.replace(found, reach=Reach(found.reach))
+    return dataclasses.replace(found, reach=Reach(found.reach), unidentified=Unidentified(found.unidentified))
 
 
 def operator_named(conn: Connection, code: str) -> Operator | None:
@@ -104,6 +113,12 @@ def operators(conn: Connection) -> list[Operator]:
         ).order_by(operator.c.code)
     )
     return [Operator(*row) for row in rows]
+
+
+def set_unidentified(conn: Connection, code: str, policy: Unidentified) -> bool:
+    """What an operator does with lines nobody could identify; false when there is no such operator."""
+    values = {"unidentified": policy.value}
+    return conn.execute(sa.update(operator).where(operator.c.code == code).values(values)).rowcount == 1
 
 
 def profiles(conn: Connection) -> list[ServiceProfile]:

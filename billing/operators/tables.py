@@ -12,6 +12,7 @@ operator = sa.Table(
     sa.Column("name", sa.String(80), nullable=False),
     sa.Column("currency", sa.String(3), nullable=False),
     sa.Column("home_country", sa.String(2), nullable=False),
+    sa.Column("unidentified", sa.String(8), nullable=False, server_default="drop"),
 )
 
 service_profile = sa.Table(

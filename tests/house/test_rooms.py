@@ -88,7 +88,7 @@ def test_the_tree_of_tests_mirrors_the_house() -> None:
 
 
 def _shown(default: object) -> str:
-    if isinstance(default, SecretStr) or default in {"", ()}:
+    if isinstance(default, SecretStr) or default in ("", ()):
         return "empty"
     return f"`{', '.join(str(part) for part in default)}`" if isinstance(default, tuple) else f"`{default}`"
 

@@ -1,0 +1,1 @@
+"""The ways to outside companies, one module each."""

@@ -1,0 +1,86 @@
+"""One contract for both adapters, over real connections: what is asked, what is read, and what every fault becomes."""
+
+import time
+from datetime import date
+
+import pytest
+
+from ani.gateways.choosing import vendor_of
+from ani.gateways.fetching import Fetcher
+from ani.gateways.json_vendor import JsonRules, JsonVendor
+from ani.vendor.vendor import Claim, PersonMatch, Vendor, VendorError, VendorOutcome
+from runtime.clock import SystemClock
+from runtime.faults import StaffError
+from runtime.settings import VendorSettings
+from tests.ani.gateways.conftest import FIELDS
+from tests.ani.gateways.fake_vendors import FakeVendor
+
+ANI = "+12125550101"
+
+
+def test_a_known_line_has_a_name(vendor: Vendor, fake: FakeVendor) -> None:
+    fake.people[ANI] = ("Ana", "Lee")
+    found = vendor.reverse_match(ANI, 5.0)
+    assert found is not None
+    assert (found.first_name.lower(), found.last_name.lower(), found.source) == ("ana", "lee", vendor.name)
+    if vendor.name == "twilio":
+        assert (found.line_type, found.country) == ("mobile", "US")
+        assert "Fields=caller_name" in fake.asked[0]
+        assert fake.headers[0]["authorization"].startswith("Basic ")
+    else:
+        assert fake.asked == ["/v1?phone=%2B12125550101"]
+        assert fake.headers[0]["x-key"] == "k"
+
+
+def test_an_unknown_line_is_nobodys(vendor: Vendor) -> None:
+    assert vendor.reverse_match(ANI, 5.0) is None
+    assert vendor.match_person(Claim(ANI, national_id="6789"), 5.0) is None
+
+
+def test_a_person_is_matched(vendor: Vendor, fake: FakeVendor) -> None:
+    fake.ssn[ANI], fake.born[ANI] = "123456789", "1970-05-01"
+    good = vendor.match_person(Claim(ANI, national_id="6789"), 5.0)
+    assert good is not None
+    assert good.is_match
+    assert good.birth_on == (None if vendor.name == "twilio" else date(1970, 5, 1))
+    assert vendor.match_person(Claim(ANI, national_id="0000"), 5.0) == PersonMatch(False)
+    assert vendor.match_person(Claim(ANI, birth_on=date(1970, 5, 1)), 5.0) == PersonMatch(True, date(1970, 5, 1))
+
+
+def test_a_credit_score(vendor: Vendor, fake: FakeVendor) -> None:
+    fake.score[ANI] = 720
+    assert vendor.credit_score(ANI, 5.0) == (None if vendor.name == "twilio" else 720)
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome"),
+    [
+        ("slow", VendorOutcome.TIMED_OUT),
+        ("dripping", VendorOutcome.TIMED_OUT),
+        ("down", VendorOutcome.UNREACHABLE),
+        ("garbage", VendorOutcome.UNREADABLE),
+        ("endless", VendorOutcome.UNREADABLE),
+        ("key-refused", VendorOutcome.REFUSED),
+    ],
+)
+def test_every_fault_has_a_name_and_an_end(vendor: Vendor, fake: FakeVendor, mode: str, outcome: VendorOutcome) -> None:
+    fake.mode = mode
+    start_s = time.monotonic()
+    with pytest.raises(VendorError) as raised:
+        vendor.reverse_match(ANI, 0.3)
+    assert raised.value.outcome is outcome
+    assert ANI not in str(raised.value)
+    assert time.monotonic() - start_s < 5.0
+
+
+def test_nobody_listens(vendor: Vendor, fake: FakeVendor, fetcher: Fetcher) -> None:
+    lost = JsonVendor(JsonRules("acme", "http://127.0.0.1:1/v1", {}, FIELDS), fetcher)
+    with pytest.raises(VendorError) as raised:
+        lost.reverse_match(ANI, 1.0)
+    assert raised.value.outcome is VendorOutcome.UNREACHABLE
+
+
+@pytest.mark.parametrize("settings", [{"kind": "json"}, {"kind": "twilio"}])
+def test_a_vendor_that_lacks_a_setting_is_told(settings: dict[str, str]) -> None:
+    with pytest.raises(StaffError, match=r"vendor\."):
+        vendor_of(VendorSettings.model_validate(settings), SystemClock())

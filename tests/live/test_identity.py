@@ -1,0 +1,37 @@
+"""A caller whose line nobody knew: asked of a vendor over HTTP, and remembered."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ani.reverse_match import service as listing_service
+from dialplan.lab.lab import Lab
+from dialplan.lab.telephone import Telephone
+from tests.ani.gateways.fake_vendors import FakeVendor, serving
+from tests.ivr.town import CHECKED, STRANGER
+from tests.live.house import open_house
+
+pytestmark = pytest.mark.live
+
+
+def test_a_vendor_says_whose_line_it_is(lab: Lab, sqlite_url: str, tmp_path: Path, telephone: Telephone) -> None:
+    fields = {"first_name": "people.0.given", "last_name": "people.0.family"}
+    with serving(FakeVendor(people={STRANGER: ("Ana", "Lee")})) as vendor:
+        settings = {
+            "VENDOR__KIND": "json",
+            "VENDOR__JSON_URL": f"{vendor.url}/v1",
+            "VENDOR__JSON_QUERY": json.dumps({"phone": "{ani}"}),
+            "VENDOR__JSON_FIELDS": json.dumps(fields),
+        }
+        with open_house(lab, sqlite_url, tmp_path, **settings) as house:
+            telephone.call(CHECKED, STRANGER)
+            telephone.wait_answered()
+            telephone.hang_up()
+            cdr = house.wait_cdrs(1)[0]
+            assert cdr.disposition.startswith("gone-at-"), house.explain(cdr.call_id)
+            (listing,) = listing_service.listings_of(house.town.engine, STRANGER)
+            assert (listing.identity.first_name, listing.identity.last_name) == ("Ana", "Lee")
+            told = [event for event in house.explain(cdr.call_id).events if event.step == "reverse-match"]
+            assert [event.outcome for event in told] == ["found"]
+            assert len(vendor.asked) == 1
