@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from billing.accounts.tables import account
+from billing.allowances.tables import bundle, bundle_use
 from billing.calls.tables import call, cdr
 from billing.charging.tables import charging_session
 from billing.ledger.tables import ledger_account, posting, transfer
@@ -142,6 +143,19 @@ _HELD_FOR_NOBODY = (
     .join_from(charging_session, call, call.c.charging_session_id == charging_session.c.id)
     .where(charging_session.c.state == "open", call.c.state == "ended")
 )
+_units_of_open_sessions = (
+    sa.select(bundle_use.c.bundle_id, sa.func.sum(bundle_use.c.held).label("sum_units"))
+    .join_from(bundle_use, charging_session, charging_session.c.id == bundle_use.c.session_id)
+    .where(charging_session.c.state == "open")
+    .group_by(bundle_use.c.bundle_id)
+    .subquery()
+)
+_open_units = sa.cast(sa.func.coalesce(_units_of_open_sessions.c.sum_units, 0), sa.BigInteger)
+_UNITS = (
+    sa.select(bundle.c.id, bundle.c.held, _open_units)
+    .outerjoin_from(bundle, _units_of_open_sessions, _units_of_open_sessions.c.bundle_id == bundle.c.id)
+    .where(bundle.c.held != _open_units)
+)
 
 _CHECKS = (
     ("postings of a currency add up to zero", _CURRENCIES),
@@ -150,6 +164,7 @@ _CHECKS = (
     ("balance of an account is the sum of its postings", _BALANCES),
     ("holds of an account are those of its open charging sessions", _HOLDS),
     ("a hold has a live call", _HELD_FOR_NOBODY),
+    ("units held of a bundle are those of its open charging sessions", _UNITS),
     ("charge of a charging session is posted", _CHARGES),
     ("a charge has its charging session", _LOOSE_CHARGES),
     ("charge of a CDR is posted", _CDRS),

@@ -12,17 +12,26 @@ from ani.negative import service as negative_service
 from ani.negative.block import NegativeReason, NewBlock
 from billing.accounts import service as account_service
 from billing.blocks import service as block_service
+from billing.bundles import service as bundle_service
+from billing.bundles.offer import Offer
 from billing.calls import service as call_service
 from billing.calls.call import CallEvent, Settle
-from billing.tariffs.service import RateBook
+from billing.pricing.bundles import Bundle
+from billing.tariffs import service as tariff_service
+from billing.tariffs.book.service import RateBook
+from billing.tariffs.service import TariffImport
+from billing.tariffs.tariff import read_rate
 from dialplan.routes.service import RouteBook
 from ivr.agi.faults import CallerGone
 from ivr.back_office import BackOffice, Shelf
 from ivr.call import Bye, CallStory, Decision, Dial, StoryRules
 from ivr.reception import Ring
 from runtime import ids
+from runtime.database import reading
 from runtime.keys import Pepper
 from runtime.settings import CallSettings, Settings
+from sounds import spoken
+from tests.billing.shop import EMPTY
 from tests.clock import SettableClock
 from tests.ivr.scripted import ScriptedCaller
 from tests.ivr.town import ANN, BOB, CALLING, CHECKED, ISSUING, SHARED, SSN, STRANGER, Town, build_town
@@ -249,6 +258,40 @@ def test_little_money_is_granted_to_the_last_micro(town: Town, shelf: Shelf) -> 
     assert town.balance(ann) == (333_333, 333_333)
     assert settle(shelf, told, seconds=60) == 333_333
     assert town.balance(ann) == (0, 0)
+
+
+def test_included_minutes_are_announced_and_need_no_money(town: Town, shelf: Shelf) -> None:
+    ann = town.account("ann", 0, line=ANN)
+    offer = Offer("town", "france", Bundle(0, 180_000, prefixes=("33",), name="france"))
+    bundle_service.create(town.engine, town.clock, offer, by="test")
+    bundle_service.grant(town.engine, town.clock, ann.number, "france", by="test")
+    told = tell(shelf, {"destination": [f"011{PARIS}"]})
+    assert isinstance(told.decision, Dial)
+    assert " ".join(spoken.say_minutes(180)) in " ".join(told.caller.heard)
+    assert town.balance(ann) == (0, 0)
+    assert settle(shelf, told, seconds=60) == 0
+    again = tell(shelf, {"destination": [f"011{PARIS}"]})
+    assert " ".join(spoken.say_minutes(120)) in " ".join(again.caller.heard)
+    assert settle(shelf, again, seconds=60) == 0
+    assert tell(shelf, {"destination": ["12125550188"]}).decision == Bye(21, "no-credit")
+
+
+def test_the_number_dialled_and_the_month_decide_the_price(town: Town, shelf: Shelf) -> None:
+    row = {"prefix": "33", "price_per_minute": "1", "surcharges": "1900 fee=0.5", "tiers": "60 2"}
+    with reading(town.engine) as conn:
+        owner = tariff_service.find_owner(conn, "town")
+    wanted = TariffImport(owner.id, "retail", "USD", None, "test")
+    tariff_service.import_tariff(town.engine, town.clock, wanted, [read_rate({**EMPTY, **row}, "USD")])
+    ann = town.account("ann", 5_500_000, line=ANN)
+    told = tell(shelf, {"destination": [f"011{PARIS}"]})
+    assert " ".join(spoken.say_minutes(180)) in " ".join(told.caller.heard)
+    assert settle(shelf, told, seconds=60) == 1_500_000
+    again = tell(shelf, {"destination": [f"011{PARIS}"]})
+    assert " ".join(spoken.say_minutes(105)) in " ".join(again.caller.heard)
+    assert settle(shelf, again, seconds=30) == 1_500_000
+    assert town.balance(ann) == (2_500_000, 0)
+    why = call_service.explain(town.engine, again.ring.call_id).price_steps
+    assert "used before in this month 60 s, tiers graduated" in why
 
 
 def test_an_unknown_toll_number_says_so(shelf: Shelf) -> None:

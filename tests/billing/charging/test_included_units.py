@@ -143,14 +143,8 @@ class House:
                 conn, self.clock.now(), opened.account_id, opened.rate, opened.destination, opened.access_number
             )
 
-    def assert_units_are_sound(self) -> None:
-        """Each bundle holds what its sessions hold, and never more than there is."""
-        with reading(self.engine) as conn:
-            query = sa.select(bundle_use.c.bundle_id, sa.func.sum(bundle_use.c.held)).group_by(bundle_use.c.bundle_id)
-            held = {int(row[0]): int(row[1]) for row in conn.execute(query)}
-            for row in conn.execute(sa.select(bundle.c.id, bundle.c.units, bundle.c.held)):
-                assert 0 <= row.held <= row.units
-                assert row.held == held.get(row.id, 0)
+    def assert_sound(self) -> None:
+        """Nothing in the books disagrees, units included."""
         assert ledger_service.audit(self.engine) == []
 
 
@@ -181,7 +175,7 @@ def test_units_are_used_before_money_and_settled_exactly(house: House) -> None:
     assert (ended.billed_ms, ended.charged_micros) == (126_000, UNIT // 10)
     assert house.terminate(opened, 999) == replace(ended, is_replay=True)
     assert (house.units(account), house.money(account)) == ([(0, 0)], (UNIT * 9 // 10, 0))
-    house.assert_units_are_sound()
+    house.assert_sound()
 
 
 def test_units_not_used_are_free_again(house: House) -> None:
@@ -205,7 +199,7 @@ def test_a_session_goes_on_with_money_and_does_not_go_back(house: House) -> None
     ended = house.terminate(one, 150_000)
     assert ended.charged_micros == UNIT * 3 // 2
     assert house.units(account) == [(45_000, 0)]
-    house.assert_units_are_sound()
+    house.assert_sound()
 
 
 def test_units_that_come_free_are_used_by_one_who_still_has_some(house: House) -> None:
@@ -274,7 +268,7 @@ def test_a_period_ends_and_the_next_begins_with_what_rolls_over(house: House) ->
     answer = house.initiate(asked)
     assert isinstance(answer, Granted)
     assert answer.grant.granted_ms == 7 * MINUTE_MS
-    house.assert_units_are_sound()
+    house.assert_sound()
 
 
 def test_the_month_and_the_access_number_are_fixed_at_the_start(house: House) -> None:
@@ -325,7 +319,7 @@ def test_sessions_that_race_for_one_bundle_never_use_a_unit_twice(
         assert held_micros == 0
         assert balance_micros >= 0
         assert sum(used for used, _ in results) == (whole - left) + paid_ms
-    house.assert_units_are_sound()
+    house.assert_sound()
 
 
 def _talk(house: House, account: Account, chance: Random) -> tuple[int, int]:
@@ -369,7 +363,7 @@ def test_a_quote_is_granted_costs_no_more_than_there_is_and_one_increment_more_d
             price_micros(rate, used_ms, replace(context, is_answered=True)), answer.grant.held_micros
         )
         assert ended.balance_micros >= -account.limit_micros
-    house.assert_units_are_sound()
+    house.assert_sound()
 
 
 def test_grants_that_grow_bit_by_bit_cost_what_one_price_says(house: House, times: Callable[[int, int], int]) -> None:
@@ -397,7 +391,7 @@ def test_grants_that_grow_bit_by_bit_cost_what_one_price_says(house: House, time
             _end(house, opened, chance)
         assert all(held == 0 for _, held in house.units(account))
         assert house.money(account)[0] >= 0
-    house.assert_units_are_sound()
+    house.assert_sound()
 
 
 def _end(house: House, opened: Initiate, chance: Random) -> None:
@@ -445,3 +439,58 @@ def _assert_no_more_fits(rate: Rate, context: Context, funds_micros: int, quoted
     one_more = max(quoted_ms + 1, CAP_MS if ends is None else ends)
     limit = terms.maximum_charge_micros if terms.maximum_rule is MaximumRule.ENDS else None
     assert hold_micros(rate, one_more, context) > (funds_micros if limit is None else min(funds_micros, limit))
+
+
+def test_units_held_for_nobody_are_found(house: House) -> None:
+    account = house.account(0, minutes(2))
+    opened = house.start(account, "33")
+    house.initiate(opened)
+    house.assert_sound()
+    with transaction(house.engine) as conn:
+        conn.execute(sa.update(bundle).values(held=bundle.c.held + 7))
+    found = ledger_service.audit(house.engine)
+    assert [(one.found, one.expected) for one in found] == [(60_007, 60_000)]
+    with transaction(house.engine) as conn:
+        conn.execute(sa.update(bundle).values(held=bundle.c.held - 7))
+    house.terminate(opened, 1)
+    with transaction(house.engine) as conn:
+        conn.execute(sa.update(bundle_use).values(held=1))
+        conn.execute(sa.update(bundle).values(held=1))
+    assert [(one.found, one.expected) for one in ledger_service.audit(house.engine)] == [(1, 0)]
+
+
+def test_prepaid_postpaid_and_periodically_billed_are_one_engine(house: House) -> None:
+    """The same money to spend, from a payment, from a limit, or from both: the same grants, charges and end."""
+    monthly = minutes(2, rolls_over=MINUTE_MS, expires_at=house.clock.now() + timedelta(days=30))
+    prepaid, postpaid, billed_monthly = (
+        house.account(2 * UNIT),
+        house.account(0, limit_micros=2 * UNIT),
+        house.account(UNIT, limit_micros=UNIT),
+    )
+    told = []
+    for account in (prepaid, postpaid, billed_monthly):
+        with transaction(house.engine) as conn:
+            store.add_bundle(conn, account.id, monthly, house.clock.now(), period="30d", renews=True)
+        told.append(_month(house, account))
+    assert told[0] == told[1] == told[2]
+    assert [house.money(one)[0] for one in (prepaid, postpaid, billed_monthly)] == [0, -2 * UNIT, -UNIT]
+    house.clock.advance(30 * 86_400)
+    for account, due in ((prepaid, 2 * UNIT), (postpaid, 2 * UNIT), (billed_monthly, 2 * UNIT)):
+        house.pay(account, due)  # a recharge for the one, the bill of the month for the others
+    told = [_month(house, account) for account in (prepaid, postpaid, billed_monthly)]
+    assert told[0] == told[1] == told[2]
+    house.assert_sound()
+
+
+def _month(house: House, account: Account) -> list[tuple[object, ...]]:
+    """A short session and one until the end; gives what was granted and charged."""
+    short, long = house.start(account, "331"), house.start(account, "33")
+    told: list[tuple[object, ...]] = []
+    for opened, used_ms in ((short, 20_000), (long, CAP_MS)):
+        answer = house.initiate(opened)
+        assert isinstance(answer, Granted)
+        more = house.update(opened, 1, CAP_MS if opened is long else 90_000)
+        ended = house.terminate(opened, used_ms)
+        told.append((answer.grant, more.grant, ended.billed_ms, ended.charged_micros))
+    assert house.initiate(house.start(account, "33")) is ChargeRefusal.NO_CREDIT
+    return told

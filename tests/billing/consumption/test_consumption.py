@@ -6,6 +6,8 @@ from functools import partial
 import pytest
 from sqlalchemy.engine import Engine
 
+from billing.allowances import store as allowance_store
+from billing.allowances.store import MonthUse
 from billing.charging.session import ChargeRefusal
 from billing.consumption import service
 from billing.consumption.consumption import (
@@ -21,7 +23,9 @@ from billing.ledger import service as ledger_service
 from billing.ledger.transfer import ChangedReplayError
 from billing.operators import service as operator_service
 from billing.operators.operator import Reach
+from billing.pricing.bundles import Bundle
 from billing.tariffs.tariff import RateRefusal
+from runtime.database import reading, transaction
 from runtime.ids import new_id
 from tests.billing.books import UNIT, at_once
 from tests.billing.shop import Shop, open_shop
@@ -193,4 +197,37 @@ def test_postpaid_is_the_same_engine(shop: Shop) -> None:
     assert (answer.granted, answer.final) == (12 * MEGABYTE, True)
     ledger_service.credit(shop.engine, shop.clock, account.number, UNIT, "bill-paid", "test")
     assert not extend(shop, answer.session_id, 1, 12 * MEGABYTE, 13 * MEGABYTE).final
+    shop.assert_sound()
+
+
+def test_messages_and_data_use_their_bundles_first(shop: Shop) -> None:
+    account = shop.account(UNIT)
+    with transaction(shop.engine) as conn:
+        for bundle in (Bundle(0, 3, "units", services=("message",)), Bundle(0, 4 * MEGABYTE, "bytes")):
+            allowance_store.add_bundle(conn, account.id, bundle, shop.clock.now())
+    sent = Event(new_id(), shop.sold(account, "message", "sms"), 2)
+    assert debit(shop, sent).debit.charged_micros == 0
+    assert debit(shop, sent) == replace(debit(shop, sent), is_replay=True)
+    assert debit(shop, Event(new_id(), shop.sold(account, "message", "sms"), 2)).debit.charged_micros == UNIT // 10
+    answer = reserve(shop, Open(new_id(), shop.sold(account, "data", "net"), 10 * MEGABYTE))
+    assert (answer.granted, answer.held_micros) == (10 * MEGABYTE, 300_000)
+    ended = service.end_session(shop.engine, shop.clock, shop.operator_id, answer.session_id, 5 * MEGABYTE, "test")
+    assert isinstance(ended, tuple)
+    assert ended[0].charged_micros == 50_000
+    with reading(shop.engine) as conn:
+        month = "2026-03"
+        assert allowance_store.month_used(conn, account.id, month, "message") == MonthUse(4, UNIT // 10)
+        assert allowance_store.month_used(conn, account.id, month, "data") == MonthUse(5 * MEGABYTE, 50_000)
+        assert allowance_store.owned(conn, account.id, shop.clock.now())[0].bundle.units == 0
+    shop.assert_sound()
+
+
+def test_many_messages_at_once_never_use_a_unit_twice(shop: Shop) -> None:
+    account = shop.account(UNIT // 5)
+    with transaction(shop.engine) as conn:
+        allowance_store.add_bundle(conn, account.id, Bundle(0, 3, "units"), shop.clock.now())
+    events = [Event(new_id(), shop.sold(account, "message", "sms"), 1) for _ in range(8)]
+    answers = at_once([partial(service.debit, shop.engine, shop.clock, shop.rates, one, "test") for one in events])
+    assert answers.count(ChargeRefusal.NO_CREDIT) == 3
+    assert shop.money(account) == (0, 0)
     shop.assert_sound()
