@@ -1,5 +1,6 @@
 """What the gateway stands on fails: the link to the switch, the database, its port."""
 
+import signal
 import sqlite3
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from tests.live.callers import callers
 from tests.live.cutting_proxy import CuttingProxy
 from tests.live.failures import LATE_MS, SHORT_GRANTS
 from tests.live.house import House, open_house
+from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.live
 
@@ -157,34 +159,66 @@ def test_database_is_locked_past_the_grant(lab: Lab, sqlite_url: str, tmp_path: 
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(
-    ("break_it", "mend_it"),
-    [
-        ("SET default_transaction_read_only = on", "RESET default_transaction_read_only"),
-        ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
-    ],
-    ids=["read-only", "not-there"],
-)
-def test_database_fails_in_mid_call(
-    lab: Lab, postgres_url: str, tmp_path: Path, watch: ManagerLink, times: Times, break_it: str, mend_it: str
+def test_database_takes_no_writes_in_mid_call(
+    lab: Lab, postgres_url: str, tmp_path: Path, watch: ManagerLink, times: Times
 ) -> None:
-    """All its connections are lost, and it takes no writes, or no connections: callers hear an apology, and the calls
-    that are up are extended, or settled, when it is back."""
+    """All its connections are lost, and it takes no writes: callers hear an apology, and the calls that are up are
+    extended, or settled, when it does again."""
     number = times(2, 20)
     with open_house(lab, postgres_url, tmp_path, **SHORT_GRANTS) as house, callers(lab, 2 * number) as group:
         accounts = failures.customers(house, 2 * number)
         failures.connect(group, TALKS_20_S, range(number))
         failures.wait_talking(watch, number)
-        alter(postgres_url, break_it)
+        alter(postgres_url, "SET default_transaction_read_only = on")
         house.town.engine.dispose()
         group.call(CALLING, among=range(number, 2 * number))
         must_apologise(watch, number)
         time.sleep(4.0)
-        alter(postgres_url, mend_it)
+        alter(postgres_url, "RESET default_transaction_read_only")
         house.town.engine.dispose()
         for cdr in failures.must_be_sound(house, accounts, watch, number):
             failures.must_be_billed(cdr, 16_000, 20_000 + SETUP_MS)
         group.wait_ended()
+
+
+@pytest.mark.postgres
+def test_database_is_stopped_in_mid_call(
+    lab: Lab,
+    postgres_server: PostgresServer,
+    postgres_url: str,
+    tmp_path: Path,
+    watch: ManagerLink,
+    times: Times,
+) -> None:
+    """It crashes, and is away for a while: nobody talks longer than was granted, callers hear an apology, and the
+    gateway is back by itself. Away past the grant, the switch ends the calls, and they are settled afterwards."""
+    number, away_s = times(2, 10), times(3, 30)
+    talking, late = range(number), range(number, 2 * number)
+    alter(postgres_url, "SET synchronous_commit = on")  # what was answered must survive the crash
+    with open_house(lab, postgres_url, tmp_path, **SHORT_GRANTS) as house, callers(lab, 2 * number) as group:
+        accounts = failures.customers(house, 2 * number)
+        failures.connect(group, TALKS_20_S, talking)
+        failures.wait_talking(watch, number)
+        postgres_server.stop(signal.SIGQUIT)
+        gone_s = time.monotonic()
+        group.call(CALLING, among=late)
+        must_apologise(watch, number)
+        time.sleep(max(0.0, gone_s + away_s - time.monotonic()))
+        postgres_server.start()
+        house.town.engine.dispose()
+        back_s = time.monotonic()
+        cdrs = failures.must_be_sound(house, accounts, watch, number)
+        assert time.monotonic() - back_s < (30.0 if away_s > 20 else 60.0)
+        for cdr in cdrs:
+            if away_s > 20:
+                failures.must_be_billed(cdr, 16_000, 16_000 + LATE_MS)
+                assert (cdr.billed_ms, cdr.charged_micros) == (16_000, 266_667)
+            else:
+                failures.must_be_billed(cdr, 16_000, 20_000 + SETUP_MS)
+        group.wait_ended()
+        if away_s > 20:
+            failures.connect(group, TALKS_6_S)
+            failures.must_be_sound(house, accounts, watch, 3 * number)
 
 
 def alter(url: str, what: str) -> None:
