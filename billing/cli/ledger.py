@@ -34,8 +34,9 @@ def audit(as_json: AsJson = False) -> int:
     from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, said = open_engine(settings), _Progress(SystemClock().monotonic_s())
-    findings = service.audit(engine, load_pepper(settings.security.pepper_file), said)
+    clock = SystemClock()
+    engine, said = open_engine(settings), _Progress(clock.monotonic_s())
+    findings = service.audit(engine, load_pepper(settings.security.pepper_file), said, clock.now())
     said.end()
     unsealed = service.unsealed(engine)
     if as_json:

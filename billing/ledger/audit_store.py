@@ -1,6 +1,7 @@
 """The checks of the books that compare tables, each one statement that returns what does not agree."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -8,13 +9,17 @@ from sqlalchemy.engine import Engine
 from billing.accounts.tables import account
 from billing.allowances.tables import bundle, bundle_use
 from billing.calls.tables import call, cdr
-from billing.charging.tables import charging_session
+from billing.charging.tables import charging_event, charging_refund, charging_session
 from billing.ledger.tables import ledger_account, posting, transfer
 from billing.ledger.transfer import Finding, LedgerKind
-from runtime.database import reading
+from runtime.database import Instant, reading
 
+ID_LENGTH = 32
 MOST_FINDINGS = 100
 """Of one check; more of the same say nothing new, and must not fill the memory."""
+FORGOTTEN_AFTER = timedelta(days=1)
+"""A hold this much past its time was reaped by nobody."""
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _ZERO = sa.literal(0, sa.BigInteger)
 _ONE = sa.literal(1, sa.BigInteger)
 
@@ -138,11 +143,88 @@ _ENDED_WITHOUT_CDR = (
     .outerjoin_from(call, cdr, cdr.c.call_id == call.c.id)
     .where(call.c.state == "ended", cdr.c.call_id.is_(None))
 )
+_is_open, _is_call = charging_session.c.state == "open", charging_session.c.service == "call"
 _HELD_FOR_NOBODY = (
     sa.select(charging_session.c.id, charging_session.c.held_micros, _ZERO)
-    .join_from(charging_session, call, call.c.charging_session_id == charging_session.c.id)
-    .where(charging_session.c.state == "open", call.c.state == "ended")
+    .outerjoin_from(charging_session, call, call.c.charging_session_id == charging_session.c.id)
+    .where(_is_open, sa.or_(call.c.state == "ended", sa.and_(call.c.id.is_(None), _is_call)))
 )
+_FORGOTTEN_HOLDS = sa.select(charging_session.c.id, charging_session.c.held_micros, _ZERO).where(
+    _is_open, charging_session.c.valid_until_at < sa.bindparam("forgotten_at", type_=Instant)
+)
+_SESSIONS_OF_A_CALL = (
+    sa.select(call.c.charging_session_id, sa.func.count(), _ONE)
+    .where(call.c.charging_session_id.is_not(None))
+    .group_by(call.c.charging_session_id)
+    .having(sa.func.count() > 1)
+)
+_SETTLED_WITHOUT_CDR = (
+    sa.select(charging_session.c.id, _ZERO, _ONE)
+    .outerjoin_from(charging_session, call, call.c.charging_session_id == charging_session.c.id)
+    .outerjoin(cdr, cdr.c.call_id == call.c.id)
+    .where(charging_session.c.state == "closed", _is_call, cdr.c.call_id.is_(None))
+)
+_CDR_OF_A_LIVE_CALL = (
+    sa.select(cdr.c.call_id, _ONE, _ZERO)
+    .outerjoin_from(cdr, call, call.c.id == cdr.c.call_id)
+    .where(sa.or_(call.c.id.is_(None), call.c.state != "ended"))
+)
+
+_posted_for_event_micros = sa.func.coalesce(-_his.c.amount_micros, 0)
+_EVENTS = (
+    sa.select(charging_event.c.id, charging_event.c.charged_micros, _posted_for_event_micros)
+    .outerjoin_from(
+        charging_event,
+        transfer,
+        sa.and_(
+            transfer.c.id == charging_event.c.transfer_id,
+            transfer.c.key == sa.literal("debit:event:") + charging_event.c.id,
+        ),
+    )
+    .outerjoin(_his, sa.and_(_his.c.transfer_id == transfer.c.id, _his.c.account_id == charging_event.c.account_id))
+    .where(charging_event.c.charged_micros != _posted_for_event_micros)
+)
+_given_back_micros = sa.func.coalesce(_his.c.amount_micros, 0)
+_REFUNDS = (
+    sa.select(charging_refund.c.id, charging_refund.c.amount_micros, _given_back_micros)
+    .join_from(charging_refund, charging_event, charging_event.c.id == charging_refund.c.event_id)
+    .outerjoin(
+        transfer,
+        sa.and_(
+            transfer.c.id == charging_refund.c.transfer_id,
+            transfer.c.key == sa.literal("refund:event:") + charging_refund.c.id,
+        ),
+    )
+    .outerjoin(_his, sa.and_(_his.c.transfer_id == transfer.c.id, _his.c.account_id == charging_event.c.account_id))
+    .where(charging_refund.c.amount_micros != _given_back_micros)
+)
+_refunds_of_event = (
+    sa.select(charging_refund.c.event_id, sa.func.sum(charging_refund.c.amount_micros).label("sum_micros"))
+    .group_by(charging_refund.c.event_id)
+    .subquery()
+)
+_OVER_REFUNDED = (
+    sa.select(charging_event.c.id, _refunds_of_event.c.sum_micros, charging_event.c.charged_micros)
+    .join_from(_refunds_of_event, charging_event, charging_event.c.id == _refunds_of_event.c.event_id)
+    .where(_refunds_of_event.c.sum_micros > charging_event.c.charged_micros)
+)
+
+
+def _loose(prefix: str, table: sa.Table) -> sa.Select[tuple[str, int, int]]:
+    """Transfers of other services whose event or refund is not there; keys typed by staff have no such length."""
+    key_of, whole = sa.func.substr(transfer.c.key, len(prefix) + 1), len(prefix) + ID_LENGTH
+    return (
+        sa.select(transfer.c.key, _ZERO, _ONE)
+        .outerjoin_from(transfer, table, table.c.id == key_of)
+        .where(
+            transfer.c.kind == prefix.partition(":")[0],
+            transfer.c.key.like(f"{prefix}%"),
+            sa.func.length(transfer.c.key) == whole,
+            table.c.id.is_(None),
+        )
+    )
+
+
 _units_of_open_sessions = (
     sa.select(bundle_use.c.bundle_id, sa.func.sum(bundle_use.c.held).label("sum_units"))
     .join_from(bundle_use, charging_session, charging_session.c.id == bundle_use.c.session_id)
@@ -164,23 +246,33 @@ _CHECKS = (
     ("balance of an account is the sum of its postings", _BALANCES),
     ("holds of an account are those of its open charging sessions", _HOLDS),
     ("a hold has a live call", _HELD_FOR_NOBODY),
+    ("a hold has not outlived its time by a day", _FORGOTTEN_HOLDS),
     ("units held of a bundle are those of its open charging sessions", _UNITS),
     ("charge of a charging session is posted", _CHARGES),
     ("a charge has its charging session", _LOOSE_CHARGES),
     ("charge of a CDR is posted", _CDRS),
     ("a CDR has the settlement of its call", _CDR_SESSIONS),
     ("a settlement has one CDR", _SHARED_SETTLEMENTS),
+    ("a charging session has one call", _SESSIONS_OF_A_CALL),
     ("a call that ended has its CDR", _ENDED_WITHOUT_CDR),
+    ("a charging session of a call that is settled has its CDR", _SETTLED_WITHOUT_CDR),
+    ("a CDR has a call that ended", _CDR_OF_A_LIVE_CALL),
+    ("charge of an event is posted", _EVENTS),
+    ("a debit of an event has its event", _loose("debit:event:", charging_event)),
+    ("a refund of an event is posted", _REFUNDS),
+    ("a refund has its event's refund", _loose("refund:event:", charging_refund)),
+    ("refunds of an event are not more than its charge", _OVER_REFUNDED),
 )
 NAMES = tuple(name for name, _ in _CHECKS)
 
 
-def findings(engine: Engine, name: str) -> Iterator[Finding]:
-    """What the check of this name found, `MOST_FINDINGS` at most.
+def findings(engine: Engine, name: str, now: datetime | None) -> Iterator[Finding]:
+    """What the check of this name found, `MOST_FINDINGS` at most; without the time nothing is too old.
 
     One statement, so it may run while calls are up: it sees one moment of both sides it compares.
     """
     statement = dict(_CHECKS)[name].limit(MOST_FINDINGS)
+    statement = statement.params(forgotten_at=_NEVER if now is None else now - FORGOTTEN_AFTER)
     with reading(engine) as conn:
         rows = conn.execute(statement).all()
     for subject, found, expected in rows:

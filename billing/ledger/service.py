@@ -1,6 +1,7 @@
 """What is done with the ledger: pay money in, move it by hand, seal it, and prove that nothing was edited."""
 
 from collections.abc import Callable
+from datetime import datetime
 from itertools import islice
 
 from sqlalchemy.engine import Connection, Engine
@@ -145,11 +146,14 @@ def sign_with(pepper: Pepper) -> chain_store.Sign:
     return lambda digest: pepper.digest("ledger-seal", digest)
 
 
-def audit(engine: Engine, pepper: Pepper | None = None, watch: Watch | None = None) -> list[Finding]:
+def audit(
+    engine: Engine, pepper: Pepper | None = None, watch: Watch | None = None, now: datetime | None = None
+) -> list[Finding]:
     """Everything in the books that does not agree; empty when they are sound (CHG-8).
 
     It may run while calls are up, holds up nobody, and needs little memory whatever the ledger's length. With the key
-    the seals' signatures are checked too. Of each check 100 findings are given at most.
+    the seals' signatures are checked too, with the time holds that are too old. Of each check 100 findings are given at
+    most.
     """
     said = watch or _nobody
     sign = None if pepper is None else sign_with(pepper)
@@ -157,7 +161,7 @@ def audit(engine: Engine, pepper: Pepper | None = None, watch: Watch | None = No
     found += islice(chain_store.broken_seals(engine, said, sign), audit_store.MOST_FINDINGS)
     for done, name in enumerate(audit_store.NAMES):
         said(name, done, len(audit_store.NAMES))
-        found += audit_store.findings(engine, name)
+        found += audit_store.findings(engine, name, now)
     return found
 
 

@@ -1,6 +1,6 @@
 """The proof of the books: whatever is edited behind the back of the program is found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from runtime.database import reading, to_micros, transaction
 from runtime.faults import BusyError
 from runtime.keys import Pepper
 from tests.billing.books import UNIT, Books, at_once
+from tests.billing.ledger.raw_rows import raw
 from tests.clock import SettableClock
 
 HISTORY = (transfer_table, posting, ledger_account, ledger_seal)
@@ -37,28 +38,6 @@ def books(engine: Engine, clock: SettableClock, pepper: Pepper) -> Books:
     service.credit(engine, clock, number, UNIT, "unsealed", "clerk")
     assert service.audit(engine, pepper) == []
     return books
-
-
-@pytest.fixture
-def rogue(books: Books) -> Iterator[Engine]:
-    """Somebody who may do anything to the database: no trigger and no foreign key stops him."""
-    engine = sa.create_engine(books.engine.url)
-    if engine.dialect.name == "sqlite":
-        with engine.begin() as conn:
-            for table in HISTORY:
-                for event in ("update", "delete"):
-                    conn.exec_driver_sql(f"DROP TRIGGER {table.name}_no_{event}")
-    else:
-        sa.event.listen(engine, "begin", lambda conn: conn.exec_driver_sql("SET session_replication_role = replica"))
-    yield engine
-    engine.dispose()
-
-
-def raw(table: sa.Table) -> sa.TableClause:
-    """The table with its values as they are in the rows."""
-    return sa.table(
-        table.name, *(sa.column(one.name, sa.BigInteger() if one.name == "at" else one.type) for one in table.c)
-    )
 
 
 def otherwise(value: Any) -> tuple[Any, ...]:
