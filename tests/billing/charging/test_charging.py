@@ -36,7 +36,7 @@ def books(engine: Engine, clock: SettableClock) -> Books:
 
 
 def asking(account_id: int, price: Rate, wanted_ms: int = 60_000, cap_ms: int = 1_860_000) -> Initiate:
-    return Initiate(new_id(), account_id, "call", price, wanted_ms, cap_ms, 5_000)
+    return Initiate(new_id(), account_id, "voice", price, wanted_ms, cap_ms, 5_000)
 
 
 def line(books: Books, cap_ms: int = 5_580_000) -> Line:

@@ -18,7 +18,7 @@ from billing.allowances.store import MonthUse
 from billing.allowances.tables import bundle, bundle_use
 from billing.charging import service
 from billing.charging import store as charging_store
-from billing.charging.session import CALL, ChargeRefusal, Granted, Initiate, Terminated
+from billing.charging.session import ChargeRefusal, Granted, Initiate, Terminated
 from billing.charging.updating import service as updating
 from billing.ledger import service as ledger_service
 from billing.operators import service as operator_service
@@ -96,7 +96,7 @@ class House:
         return Initiate(
             new_id(),
             account.id,
-            CALL,
+            "voice",
             self.rate(prefix),
             wanted_ms,
             CAP_MS,

@@ -29,7 +29,7 @@ def price(books: Books) -> Rate:
 
 
 def initiate(books: Books, account_id: int, price: Rate, wanted_ms: int = 60_000) -> tuple[Initiate, Granted]:
-    opened = Initiate(new_id(), account_id, "call", price, wanted_ms, 1_860_000, 5_000)
+    opened = Initiate(new_id(), account_id, "voice", price, wanted_ms, 1_860_000, 5_000)
     with transaction(books.engine) as conn:
         answer = service.initiate(conn, books.clock.now(), opened)
     assert isinstance(answer, Granted)
@@ -119,7 +119,7 @@ def test_a_newcomer_finds_something_while_there_is_something(books: Books, price
     initiate(books, account_id, price)
     _, second = initiate(books, account_id, price)
     assert 0 < second.grant.granted_ms <= 60_000
-    opened = Initiate(new_id(), account_id, "call", price, 60_000, 1_860_000, 5_000)
+    opened = Initiate(new_id(), account_id, "voice", price, 60_000, 1_860_000, 5_000)
     with transaction(books.engine) as conn:
         third = service.initiate(conn, books.clock.now(), replace(opened))
     assert third is ChargeRefusal.NO_CREDIT
