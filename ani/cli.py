@@ -113,7 +113,10 @@ def identity_import(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
-    """Load persons: ani, last_name, birth_on (YYYY-MM-DD), ssn_last_four (kept as a keyed hash). Can be run again."""
+    """Load persons: ani, birth_on (YYYY-MM-DD) and ssn_last_four or ssn; of digits only keyed hashes are kept.
+
+    Further columns: first_name, last_name, licence_state, licence. Can be run again.
+    """
     from ani import cli_import
     from ani.qualification import service
     from runtime.clock import SystemClock

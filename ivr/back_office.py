@@ -20,9 +20,6 @@ from ani.lockout import store as lockout_store
 from ani.lockout.lockout import Limits, LockoutRefusal
 from ani.negative import store as negative_store
 from ani.numbers import Ani, Destination, NumberRefusal
-from ani.qualification import service as qualification_service
-from ani.qualification import store as qualification_store
-from ani.qualification.qualification import AgeProof
 from ani.reverse_match import store as listing_store
 from ani.reverse_match.listing import Standing
 from ani.reverse_match.service import Identified
@@ -41,7 +38,6 @@ from billing.calls.call import Authorise, CallEvent, NewCall
 from billing.charging.session import ChargeRefusal
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators import store as operator_store
-from billing.operators.operator import ServiceProfile
 from billing.rating import Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
@@ -130,7 +126,12 @@ class Shelf:
     def limits(self) -> Limits:
         """How many wrong entries are borne."""
         bounds = self.settings.lockout
-        return Limits(bounds.per_line_hour, bounds.per_account_half_hour, bounds.overall_hour)
+        return Limits(
+            bounds.per_line_hour,
+            bounds.per_account_half_hour,
+            bounds.overall_hour,
+            bounds.per_access_number_hour,
+        )
 
 
 class BackOffice:
@@ -181,16 +182,6 @@ class BackOffice:
         """The account this PIN opens; a wrong one is counted."""
         return await self._run(self._check_pin, ani, pin)
 
-    async def has_evidence(self, ani: str, payer: Payer, profile: ServiceProfile) -> bool:
-        """Whether this line or this account proved its age and the proof still holds."""
-        return await self._run(self._has_evidence, ani, payer, profile)
-
-    async def check_ssn_last_four(
-        self, ani: str, payer: Payer, profile: ServiceProfile, digits: str
-    ) -> AgeProof | StrEnum:
-        """Match the digits with the line's identity records; keep the proof, or count a wrong entry."""
-        return await self._run(self._check_ssn_last_four, ani, payer, profile, digits)
-
     async def issue_pin(self, payer: Payer, range_name: str) -> str | None:
         """A new PIN for the account, of the service's range; only its hash is kept. None when the range is full."""
         return await self._run(self._issue_pin, payer.account_id, range_name)
@@ -198,6 +189,11 @@ class BackOffice:
     async def with_shelf(self, use_case: Callable[..., T], *arguments: object) -> T:
         """What a use-case that takes the shelf first answers."""
         return await self._run(use_case, self._shelf, *arguments)
+
+    async def with_vendor(self, use_case: Callable[..., T], *arguments: object) -> T:
+        """The same for one that may wait for a company: on threads of its own."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._shelf.vendor_pool, use_case, self._shelf, *arguments)
 
     async def offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | StrEnum:
         """What the dialled digits mean, cost and allow, at this moment's balance and with the included units left."""
@@ -289,30 +285,6 @@ class BackOffice:
             return account_service.issue_pin(shelf.engine, shelf.clock, shelf.pepper, account_id, range_name=range_name)
         except StaffError:  # a range that is full or gone is the operator's affair, not the caller's
             return None
-
-    def _has_evidence(self, ani: str, payer: Payer, profile: ServiceProfile) -> bool:
-        with database.reading(self._shelf.engine) as connection:
-            return qualification_store.has_evidence(
-                connection,
-                ani=ani,
-                account_id=payer.account_id,
-                minimum_age=profile.minimum_age,
-                now=self._shelf.clock.now(),
-            )
-
-    def _check_ssn_last_four(self, ani: str, payer: Payer, profile: ServiceProfile, digits: str) -> AgeProof | StrEnum:
-        shelf = self._shelf
-        return qualification_service.check_ssn_last_four(
-            shelf.engine,
-            shelf.clock,
-            shelf.pepper,
-            shelf.limits,
-            ani=ani,
-            account_id=payer.account_id,
-            digits=digits,
-            minimum_age=profile.minimum_age,
-            evidence_days=profile.evidence_days,
-        )
 
     def _offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | StrEnum:
         shelf = self._shelf

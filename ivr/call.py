@@ -13,6 +13,7 @@ from ani.numbers import Ani
 from billing.accounts.account import is_pin
 from billing.calls.call import CallEvent
 from billing.charging.session import ChargeRefusal
+from ivr.age_check import Dialogue, Subject, check_age
 from ivr.back_office import Authorised, BackOffice, Offer, Payer
 from ivr.caller import Caller
 from ivr.dialogue import questions
@@ -145,30 +146,13 @@ class CallStory:
         return CallRefusal.TOO_MANY_ATTEMPTS
 
     async def _qualify(self, plan: Plan, payer: Payer) -> StrEnum | None:
-        """Of age, by the last four digits of the SSN, unless line or person proved it before (AGE-1, AGE-3)."""
+        """Of age, by a proof given now or before (AGE-1 to AGE-3)."""
         profile = plan.profile
         if not profile.age_check:
             return None
         self.step = "age-check"
-        if await self._office.has_evidence(plan.ani, payer, profile):
-            self._note("age", "known")
-            return None
-        entry = self._entry(questions.SSN_LAST_FOUR)
-        refusal: StrEnum = CallRefusal.TOO_MANY_ATTEMPTS
-        while not entry.exhausted:
-            entry, digits = entry.hear(await self._ask(entry))
-            if digits is None:
-                continue
-            answer = await self._office.check_ssn_last_four(plan.ani, payer, profile, digits)
-            if not isinstance(answer, StrEnum):
-                self._note("age", "proven", source=answer.source, evidence_until=answer.expires_at.isoformat())
-                return None
-            self._note("age", str(answer))
-            if answer not in WRONG_ENTRIES:
-                return answer
-            refusal = answer
-            entry = entry.wrong(questions.SSN_LAST_FOUR.complaint)
-        return refusal
+        subject = Subject(self._ring.call_id, plan.ani, payer.account_id, self._ring.dnis, profile)
+        return await check_age(self._office, Dialogue(self._entry, self._ask, self._note), subject)
 
     async def _issue_pin(self, plan: Plan, payer: Payer) -> None:
         """Read out a new PIN where the profile says so and the account has none (PIN-1)."""

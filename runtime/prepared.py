@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
-Statement = sa.Select[Any] | sa.Insert | sa.Update | sa.TextClause | sa.TextualSelect
+Statement = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause | sa.TextualSelect
 Convert = Callable[[Any], Any]
 
 

@@ -115,6 +115,9 @@ class LockoutSettings(Section):
     per_line_hour: int = Field(default=5, ge=1, description="wrong entries from one line in an hour")
     per_account_half_hour: int = Field(default=10, ge=1, description="wrong entries for one account in half an hour")
     overall_hour: int = Field(default=60, ge=1, description="wrong entries from all lines in an hour")
+    per_access_number_hour: int = Field(
+        default=60, ge=1, description="wrong proofs of age through one access number in an hour"
+    )
 
 
 class VendorSettings(Section):

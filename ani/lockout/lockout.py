@@ -1,11 +1,12 @@
 """When wrong entries lock a line, an account, or everybody (AGE-5)."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 LINE_WINDOW = timedelta(hours=1)
 ACCOUNT_WINDOW = timedelta(minutes=30)
+ACCESS_WINDOW = timedelta(hours=1)
 OVERALL_WINDOW = timedelta(hours=1)
 
 
@@ -21,6 +22,18 @@ class Scope(StrEnum):
     LINE = "line"
     ACCOUNT = "account"
     OVERALL = "overall"
+    ACCESS = "access"
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A wrong entry: on which line, for whose account, through which access number, where known; never the digits."""
+
+    ani: str
+    account_id: int | None
+    kind: str
+    access_number: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class Limits:
     per_line_hour: int
     per_account_half_hour: int
     overall_hour: int
+    per_access_number_hour: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ class Counts:
     line: int
     account: int
     overall: int
+    access: int = 0
 
 
 def is_over(counts: Counts, limits: Limits) -> bool:
@@ -47,4 +62,5 @@ def is_over(counts: Counts, limits: Limits) -> bool:
         counts.line >= limits.per_line_hour
         or counts.account >= limits.per_account_half_hour
         or counts.overall >= limits.overall_hour
+        or counts.access >= limits.per_access_number_hour
     )

@@ -6,7 +6,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ani.lockout.lockout import ACCOUNT_WINDOW, LINE_WINDOW, OVERALL_WINDOW, Counts, Limits, Scope, is_over
+from ani.lockout.lockout import (
+    ACCESS_WINDOW,
+    ACCOUNT_WINDOW,
+    LINE_WINDOW,
+    OVERALL_WINDOW,
+    Counts,
+    Limits,
+    Scope,
+    Wrong,
+    is_over,
+)
 from ani.lockout.tables import wrong_entry
 from runtime.database import Instant
 from runtime.prepared import Prepared
@@ -31,24 +41,62 @@ _WINDOWS: tuple[sa.ScalarSelect[Any], ...] = (
     _count(Scope.LINE, "line", "line_since_at"),
     _count(Scope.ACCOUNT, "account", "account_since_at"),
     _count(Scope.OVERALL, "overall", "overall_since_at"),
+    _count(Scope.ACCESS, "access", "access_since_at"),
 )
 _COUNT = Prepared(sa.select(*_WINDOWS))
+_TAKE_BACK = Prepared(
+    sa.delete(wrong_entry).where(
+        wrong_entry.c.scope == sa.bindparam("of_scope"),
+        wrong_entry.c.subject == sa.bindparam("of_subject"),
+        wrong_entry.c.kind == sa.bindparam("of_kind"),
+        wrong_entry.c.at == sa.bindparam("at_moment", type_=Instant),
+    )
+)
 _QUEUE_UP = Prepared(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"))
 
 
 def record_wrong(conn: Connection, *, ani: str | None, account_id: int | None, kind: str, at: datetime) -> None:
     """Count a wrong entry against the line and the account, where known, and overall; never what was keyed."""
-    subjects = [(Scope.OVERALL, _EVERYBODY)]
-    if ani:
-        subjects.append((Scope.LINE, ani))
-    if account_id is not None:
-        subjects.append((Scope.ACCOUNT, str(account_id)))
+    count_wrong(conn, Wrong(ani or "", account_id, kind, "", at))
+
+
+def count_wrong(conn: Connection, wrong: Wrong) -> None:
+    """Count a wrong entry against all that is known of it."""
     _INSERT.run_each(
-        conn, [{"scope": scope.value, "subject": subject, "kind": kind, "at": at} for scope, subject in subjects]
+        conn,
+        [
+            {"scope": scope.value, "subject": subject, "kind": wrong.kind, "at": wrong.at}
+            for scope, subject in _subjects(wrong)
+        ],
     )
 
 
-def is_locked(conn: Connection, *, ani: str | None, account_id: int | None, limits: Limits, now: datetime) -> bool:
+def take_back(conn: Connection, wrong: Wrong) -> None:
+    """Count it no longer: it was right."""
+    for scope, subject in _subjects(wrong):
+        _TAKE_BACK.run(conn, of_scope=scope.value, of_subject=subject, of_kind=wrong.kind, at_moment=wrong.at)
+
+
+def _subjects(wrong: Wrong) -> list[tuple[Scope, str]]:
+    found = [(Scope.OVERALL, _EVERYBODY)]
+    if wrong.ani:
+        found.append((Scope.LINE, wrong.ani))
+    if wrong.account_id is not None:
+        found.append((Scope.ACCOUNT, str(wrong.account_id)))
+    if wrong.access_number:
+        found.append((Scope.ACCESS, wrong.access_number))
+    return found
+
+
+def is_locked(
+    conn: Connection,
+    *,
+    ani: str | None,
+    account_id: int | None,
+    limits: Limits,
+    now: datetime,
+    access_number: str = "",
+) -> bool:
     """True when the line, the account or everybody has made too many wrong entries in the window before `now`.
 
     To be asked in the writing transaction that then compares and records: tries on the same line or account wait for
@@ -68,5 +116,7 @@ def is_locked(conn: Connection, *, ani: str | None, account_id: int | None, limi
         account_since_at=now - ACCOUNT_WINDOW,
         overall=_EVERYBODY,
         overall_since_at=now - OVERALL_WINDOW,
+        access=access_number,
+        access_since_at=now - ACCESS_WINDOW,
     )
-    return is_over(Counts(*found or (0, 0, 0)), limits)
+    return is_over(Counts(*found or (0, 0, 0, 0)), limits)

@@ -21,9 +21,10 @@ class AgeRefusal(StrEnum):
 class AgeProof:
     """The age is proven: by which identity record, of which source, and until when that stands."""
 
-    record_id: int
+    record_id: int | None
     source: str
     expires_at: datetime
+    method: str = "ssn-last-four"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,19 @@ class IdentityRecord:
     birth_on: date
     ssn_last_four_hash: str
     source: str
+    first_name: str = ""
+    ssn_hash: str | None = None
+    licence_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An earlier proof that still stands."""
+
+    method: str
+    proven_at: datetime
+    expires_at: datetime
+    is_of_line: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani.importing import Once, Source, load_file, parse_line, parse_text
 from ani.lockout import store as lockout
-from ani.lockout.lockout import Limits
+from ani.lockout.lockout import Limits, Wrong
 from ani.qualification import store
+from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, keypad, parse_birth_date
 from ani.qualification.qualification import (
     AgeProof,
     AgeRefusal,
@@ -18,22 +19,29 @@ from ani.qualification.qualification import (
     is_last_four,
     is_of_age,
 )
+from ani.vendor.service import Asked, VendorDesk
+from ani.vendor.vendor import Claim, PersonMatch, Purpose
 from runtime.clock import Clock
 from runtime.csv_import import BadRowError, Column, ImportResult
 from runtime.database import transaction
 from runtime.keys import Pepper
 
-HASH_KIND = "ssn4"
-METHOD = "ssn-last-four"
+HASH_KIND, WHOLE_KIND, LICENCE_KIND = "ssn4", "ssn9", "licence"
+ASKED = frozenset({Method.SSN_LAST_FOUR, Method.SSN, Method.BIRTH_DATE})
+"""What a vendor is asked by; licences and names are compared with the persons that were loaded."""
 COLUMNS = (
     Column("ani"),
     Column("last_name", required=False),
     Column("birth_on"),
-    Column("ssn_last_four", secret=True),
+    Column("ssn_last_four", required=False, secret=True),
+    Column("first_name", required=False),
+    Column("ssn", required=False, secret=True),
+    Column("licence_state", required=False, secret=True),
+    Column("licence", required=False, secret=True),
 )
 
 
-def check_ssn_last_four(
+def check_person(
     engine: Engine,
     clock: Clock,
     pepper: Pepper,
@@ -44,34 +52,117 @@ def check_ssn_last_four(
     digits: str,
     minimum_age: int,
     evidence_days: int,
+    method: Method = Method.SSN_LAST_FOUR,
+    desk: VendorDesk | None = None,
+    call_id: str | None = None,
+    access_number: str = "",
 ) -> AgeProof | AgeRefusal:
-    """Compare what was keyed with the identity records of the line, in one transaction.
+    """Compare what was keyed with the persons of the line, then with what the vendor knows; keep the proof.
 
-    A proof is kept for `evidence_days`, for the line and for the account when one is known. Whatever fails (no record,
-    wrong digits, too young, not four digits) gets the same answer and counts as a wrong entry of both; while locked,
-    nothing is compared or counted.
+    A proof is kept for `evidence_days`, for the line and for the account when one is known; what the vendor told, too.
+    Whatever fails (nobody known, wrong digits, too young, not of that form) takes the same way, gets the same answer
+    and counts as a wrong entry. It is counted before the vendor is asked, so that calls side by side get no extra
+    tries, and taken back when it was right after all. While locked, nothing is compared or counted.
     """
-    keyed_hash = pepper.digest(HASH_KIND, ani, digits)
+    wrong = Wrong(ani, account_id, method.value, access_number, clock.now())
     with transaction(engine) as conn:
-        now = clock.now()
-        if lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now):
+        if lockout.is_locked(
+            conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, access_number=access_number
+        ):
             return AgeRefusal.LOCKED
-        stored = store.matching_record(conn, ani, keyed_hash) if is_last_four(digits) else None
-        if stored is None or not is_of_age(stored.record.birth_on, minimum_age, now):
-            lockout.record_wrong(conn, ani=ani, account_id=account_id, kind=METHOD, at=now)
+        lockout.count_wrong(conn, wrong)
+        persons = store.persons_on(conn, ani)
+        stored = matching(persons, method, digits, pepper) if is_keyed_well(method, digits) else None
+        if stored is not None and is_of_age(stored.record.birth_on, minimum_age, wrong.at):
+            return _keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days)
+    if stored is not None:
+        return AgeRefusal.NOT_PROVEN
+    asked = _ask_vendor(desk, ani, call_id, method, digits)
+    birth_on = asked.answer.birth_on if asked is not None and asked.answer is not None else None
+    if asked is None or birth_on is None or not is_birth_date(birth_on, wrong.at):
+        return AgeRefusal.NOT_PROVEN
+    with transaction(engine) as conn:
+        told = _remember(conn, pepper, ani, method, digits, birth_on, asked.vendor, wrong.at)
+        if not is_of_age(birth_on, minimum_age, wrong.at):
             return AgeRefusal.NOT_PROVEN
-        expires_at = now + timedelta(days=evidence_days)
-        store.insert_evidence(
-            conn,
-            ani=ani,
-            account_id=account_id,
-            record_id=stored.record_id,
-            minimum_age=minimum_age,
-            method=METHOD,
-            at=now,
-            expires_at=expires_at,
-        )
-        return AgeProof(stored.record_id, stored.record.source, expires_at)
+        return _keep(conn, wrong, told, asked.vendor, minimum_age, evidence_days)
+
+
+def count_hang_up(
+    engine: Engine, clock: Clock, *, ani: str, account_id: int | None, method: Method, access_number: str
+) -> None:
+    """Count a caller who left while he was asked as one who keyed wrong digits."""
+    with transaction(engine) as conn:
+        lockout.count_wrong(conn, Wrong(ani, account_id, method.value, access_number, clock.now()))
+
+
+def matching(persons: Sequence[StoredRecord], method: Method, digits: str, pepper: Pepper) -> StoredRecord | None:
+    """Whoever of these persons is the one keyed; each is compared, whichever is."""
+    found = None
+    for stored in persons:
+        if is_keyed(stored.record, method, digits, pepper):
+            found = stored
+    return found
+
+
+def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper) -> bool:
+    """Whether the digits are this person's. Of nine, the last four do where no more is known of him."""
+    ani = record.ani
+    if method is Method.BIRTH_DATE:
+        return parse_birth_date(digits) == record.birth_on
+    if method is Method.NAME:
+        name = keypad(record.first_name) + keypad(record.last_name)
+        return bool(record.first_name and record.last_name) and name == digits
+    if method is Method.LICENCE:
+        return record.licence_hash == pepper.digest(LICENCE_KIND, ani, digits)
+    if method is Method.SSN and record.ssn_hash is not None:
+        return record.ssn_hash == pepper.digest(WHOLE_KIND, ani, digits)
+    return record.ssn_last_four_hash == pepper.digest(HASH_KIND, ani, digits[-4:])
+
+
+def _ask_vendor(
+    desk: VendorDesk | None, ani: str, call_id: str | None, method: Method, digits: str
+) -> Asked[PersonMatch] | None:
+    if desk is None or not desk.has_vendor or method not in ASKED or not is_keyed_well(method, digits):
+        return None
+    is_date = method is Method.BIRTH_DATE
+    claim = Claim(ani, birth_on=parse_birth_date(digits)) if is_date else Claim(ani, national_id=digits)
+    asked = desk.ask(Purpose.PERSON, ani, call_id, lambda vendor, left_s: vendor.match_person(claim, left_s))
+    return asked if asked.answer is not None and asked.answer.is_match else None
+
+
+def _remember(
+    conn: Connection, pepper: Pepper, ani: str, method: Method, digits: str, birth_on: date, source: str, at: datetime
+) -> StoredRecord | None:
+    """Keep the person a vendor told of for later calls; none where the digits do not say who he is."""
+    if method not in {Method.SSN, Method.SSN_LAST_FOUR}:
+        return None
+    whole = pepper.digest(WHOLE_KIND, ani, digits) if method is Method.SSN else None
+    record = IdentityRecord(ani, "", birth_on, pepper.digest(HASH_KIND, ani, digits[-4:]), source, ssn_hash=whole)
+    store.lock(conn)
+    key = (record.ani, record.ssn_last_four_hash)
+    if key not in store.records_on(conn, {ani}):
+        store.insert_records(conn, [record], at)
+    return store.records_on(conn, {ani})[key]
+
+
+def _keep(
+    conn: Connection, wrong: Wrong, stored: StoredRecord | None, source: str, minimum_age: int, evidence_days: int
+) -> AgeProof:
+    expires_at = wrong.at + timedelta(days=evidence_days)
+    record_id = stored.record_id if stored else None
+    lockout.take_back(conn, wrong)
+    store.insert_evidence(
+        conn,
+        ani=wrong.ani,
+        account_id=wrong.account_id,
+        record_id=record_id,
+        minimum_age=minimum_age,
+        method=wrong.kind,
+        at=wrong.at,
+        expires_at=expires_at,
+    )
+    return AgeProof(record_id, source, expires_at, wrong.kind)
 
 
 def import_identities(engine: Engine, clock: Clock, pepper: Pepper, source: Source, supplier: str) -> ImportResult:
@@ -101,11 +192,25 @@ def _parse_record(
         raise BadRowError("birth_on: not a date (YYYY-MM-DD)") from None
     if not is_birth_date(birth_on, now):
         raise BadRowError("birth_on: nobody alive was born then")
-    digits = fields["ssn_last_four"]
+    whole = fields["ssn"].replace("-", "")
+    digits = fields["ssn_last_four"] or whole[-4:]
     if not is_last_four(digits):
         raise BadRowError("ssn_last_four: not four digits")
-    last_name = parse_text(fields, "last_name", 80)
-    return IdentityRecord(ani, last_name, birth_on, pepper.digest(HASH_KIND, ani, digits), supplier)
+    if whole and not (len(whole) == 9 and whole.isascii() and whole.isdigit() and whole.endswith(digits)):
+        raise BadRowError("ssn: not nine digits that end in those four")
+    licence = keypad(fields["licence_state"]) + keypad(fields["licence"])
+    if fields["licence"] and len(keypad(fields["licence_state"])) != LICENCE_STATE_KEYS:
+        raise BadRowError("licence_state: not two letters")
+    return IdentityRecord(
+        ani,
+        parse_text(fields, "last_name", 80),
+        birth_on,
+        pepper.digest(HASH_KIND, ani, digits),
+        supplier,
+        parse_text(fields, "first_name", 80),
+        pepper.digest(WHOLE_KIND, ani, whole) if whole else None,
+        pepper.digest(LICENCE_KIND, ani, licence) if fields["licence"] else None,
+    )
 
 
 def _write(conn: Connection, batch: Sequence[IdentityRecord], now: datetime) -> int:

@@ -7,13 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ani.qualification.qualification import IdentityRecord, StoredRecord
+from ani.qualification.qualification import Evidence, IdentityRecord, StoredRecord
 from ani.qualification.tables import age_evidence, identity_record
 from runtime.database import Instant
 from runtime.prepared import Prepared
 
+MOST_PERSONS = 100
+"""So many persons of one line are compared."""
 _HAS_EVIDENCE = Prepared(
-    sa.select(age_evidence.c.id)
+    sa.select(age_evidence.c.method, age_evidence.c.proven_at, age_evidence.c.expires_at, age_evidence.c.ani)
     .where(
         sa.or_(
             age_evidence.c.ani == sa.bindparam("line"),
@@ -32,13 +34,11 @@ _FIELDS = (
     identity_record.c.birth_on,
     identity_record.c.ssn_last_four_hash,
     identity_record.c.source,
+    identity_record.c.first_name,
+    identity_record.c.ssn_hash,
+    identity_record.c.licence_hash,
 )
-_MATCH = Prepared(
-    sa.select(*_FIELDS).where(
-        identity_record.c.ani == sa.bindparam("line"),
-        identity_record.c.ssn_last_four_hash == sa.bindparam("keyed_hash"),
-    )
-)
+_ON_LINE = Prepared(sa.select(*_FIELDS).where(identity_record.c.ani == sa.bindparam("line")).limit(MOST_PERSONS))
 _RECORDS_ON = sa.select(*_FIELDS).where(identity_record.c.ani.in_(sa.bindparam("lines", expanding=True)))
 _INSERT_EVIDENCE = Prepared(
     sa.insert(age_evidence),
@@ -50,6 +50,9 @@ _UPDATE_RECORD = (
     .where(identity_record.c.id == sa.bindparam("record_id"))
     .values(
         last_name=sa.bindparam("new_last_name"),
+        first_name=sa.bindparam("new_first_name"),
+        ssn_hash=sa.bindparam("new_ssn_hash"),
+        licence_hash=sa.bindparam("new_licence_hash"),
         birth_on=sa.bindparam("new_birth_on"),
         source=sa.bindparam("new_source"),
         recorded_at=sa.bindparam("new_recorded_at", type_=Instant),
@@ -82,8 +85,15 @@ def lock(conn: Connection) -> None:
 
 def has_evidence(conn: Connection, *, ani: str, account_id: int | None, minimum_age: int, now: datetime) -> bool:
     """True when this age or a higher one was proven on the line or for the account, and the evidence still stands."""
+    return evidence_of(conn, ani=ani, account_id=account_id, minimum_age=minimum_age, now=now) is not None
+
+
+def evidence_of(
+    conn: Connection, *, ani: str, account_id: int | None, minimum_age: int, now: datetime
+) -> Evidence | None:
+    """The proof by which that is so."""
     found = _HAS_EVIDENCE.first(conn, line=ani, account=account_id, wanted_age=minimum_age, now=now)
-    return found is not None
+    return None if found is None else Evidence(found[0], found[1], found[2], bool(ani) and found[3] == ani)
 
 
 def has_identity(conn: Connection, ani: str) -> bool:
@@ -91,10 +101,9 @@ def has_identity(conn: Connection, ani: str) -> bool:
     return _HAS_IDENTITY.first(conn, line=ani) is not None
 
 
-def matching_record(conn: Connection, ani: str, ssn_last_four_hash: str) -> StoredRecord | None:
-    """The person of the line whose digits have this keyed hash."""
-    row = _MATCH.first(conn, line=ani, keyed_hash=ssn_last_four_hash)
-    return _record(row) if row else None
+def persons_on(conn: Connection, ani: str) -> list[StoredRecord]:
+    """The persons of the line."""
+    return [_record(row) for row in _ON_LINE.all(conn, line=ani)]
 
 
 def records_on(conn: Connection, lines: Collection[str]) -> dict[tuple[str, str], StoredRecord]:
@@ -112,7 +121,7 @@ def insert_evidence(
     *,
     ani: str,
     account_id: int | None,
-    record_id: int,
+    record_id: int | None,
     minimum_age: int,
     method: str,
     at: datetime,
@@ -142,6 +151,9 @@ def insert_records(conn: Connection, records: Iterable[IdentityRecord], at: date
                 "birth_on": new.birth_on,
                 "ssn_last_four_hash": new.ssn_last_four_hash,
                 "source": new.source,
+                "first_name": new.first_name,
+                "ssn_hash": new.ssn_hash,
+                "licence_hash": new.licence_hash,
                 "recorded_at": at,
             }
             for new in records
@@ -157,6 +169,9 @@ def update_records(conn: Connection, records: Iterable[StoredRecord], at: dateti
             {
                 "record_id": stored.record_id,
                 "new_last_name": stored.record.last_name,
+                "new_first_name": stored.record.first_name,
+                "new_ssn_hash": stored.record.ssn_hash,
+                "new_licence_hash": stored.record.licence_hash,
                 "new_birth_on": stored.record.birth_on,
                 "new_source": stored.record.source,
                 "new_recorded_at": at,

@@ -15,8 +15,11 @@ identity_record = sa.Table(
     sa.Column("ssn_last_four_hash", sa.String(64), nullable=False),
     sa.Column("source", sa.String(40), nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("first_name", sa.String(80), nullable=False, server_default=""),
+    sa.Column("ssn_hash", sa.String(64)),
+    sa.Column("licence_hash", sa.String(64)),
     sa.UniqueConstraint("ani", "ssn_last_four_hash"),
-    info=personal(Personal(OnErase.REMOVE, line="ani", hidden=("ssn_last_four_hash",))),
+    info=personal(Personal(OnErase.REMOVE, line="ani", hidden=("ssn_last_four_hash", "ssn_hash", "licence_hash"))),
 )
 
 age_evidence = sa.Table(

@@ -19,6 +19,7 @@ from runtime.command import (
 )
 
 if TYPE_CHECKING:
+    from ani.qualification.proof import Fallback
     from billing.operators.operator import Reach
 
 OperatorCode = Annotated[str, typer.Argument(metavar="OPERATOR", help="Code of the operator.")]
@@ -119,6 +120,8 @@ def create_profile(
         bool, typer.Option("--bind-line/--no-bind-line", help="Callers may bind their line by phone (*2, *3).")
     ] = False,
     pin_range: Annotated[str, typer.Option(help="Range that PINs issued by phone are taken from.")] = "",
+    ssn_digits: Annotated[int, typer.Option(help="Of the social security number: 4 or 9.")] = 4,
+    fallback: Annotated[str, typer.Option(help="Asked for when that fails: none, birth-date, licence, name.")] = "none",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -138,6 +141,8 @@ def create_profile(
         reach_of(reach),
         bind_line,
         pin_range,
+        ssn_digits,
+        _fallback_of(fallback),
     )
     engine = open_engine(open_settings(), dry_run=dry_run)
     made = service.create_profile(engine, operator_code=operator, name=name, tariff_name=tariff, terms=terms)
@@ -145,6 +150,15 @@ def create_profile(
         print_document(_without_id(asdict(made)))
     else:
         print_done(f"profile {made.operator_code}/{made.name}, tariff {made.tariff_name}")
+
+
+def _fallback_of(text: str) -> "Fallback":
+    from ani.qualification.proof import Fallback
+
+    try:
+        return Fallback(text)
+    except ValueError:
+        raise CommandError(f"fallback: one of {', '.join(Fallback)}", ExitCode.USAGE) from None
 
 
 def list_profiles(as_json: AsJson = False) -> None:

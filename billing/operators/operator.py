@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ani.qualification.proof import SSN_OF_DIGITS, Fallback
+
 _DNIS = re.compile(r"\+?([0-9]{2,15})")
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -61,6 +63,8 @@ class ProfileTerms:
     reach: Reach = Reach.HOME
     bind_line: bool = False
     pin_range: str = ""
+    ssn_digits: int = 4
+    fallback: Fallback = Fallback.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class ServiceProfile:
     bind_line: bool = False
     pin_range: str = ""
     unidentified: Unidentified = Unidentified.DROP
+    ssn_digits: int = 4
+    fallback: Fallback = Fallback.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,8 @@ def check_profile(name: str, terms: ProfileTerms) -> None:
         "session cap": (terms.session_cap_s, 1, 86_400),
         "month cap": (terms.month_cap_s, 1, 31 * 86_400),
     }
+    if terms.ssn_digits not in SSN_OF_DIGITS:
+        raise BadFieldError("ssn digits: 4 or 9")
     for field, (value, least, most) in limits.items():
         if not least <= value <= most:
             raise BadFieldError(f"{field}: {least} to {most}")

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from ani.qualification.proof import Fallback
 from billing.operators.operator import (
     AccessNumber,
     Operator,
@@ -42,6 +43,8 @@ _PROFILE: sa.Select[Any] = (
         service_profile.c.bind_line,
         service_profile.c.pin_range,
         operator.c.unidentified,
+        service_profile.c.ssn_digits,
+        service_profile.c.fallback,
     )
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)
@@ -84,7 +87,12 @@ def profile_named(conn: Connection, operator_code: str, name: str) -> ServicePro
 
 def _profile(row: Sequence[Any]) -> ServiceProfile:
     found = ServiceProfile(*row)
-    return dataclasses.replace(found, reach=Reach(found.reach), unidentified=Unidentified(found.unidentified))
+    return dataclasses.replace(
+        found,
+        reach=Reach(found.reach),
+        unidentified=Unidentified(found.unidentified),
+        fallback=Fallback(found.fallback),
+    )
 
 
 def operator_named(conn: Connection, code: str) -> Operator | None:

@@ -33,6 +33,8 @@ service_profile = sa.Table(
     sa.Column("reach", sa.String(10), nullable=False, server_default="home"),
     sa.Column("bind_line", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("pin_range", sa.String(40), nullable=False, server_default=""),
+    sa.Column("ssn_digits", sa.Integer, nullable=False, server_default="4"),
+    sa.Column("fallback", sa.String(12), nullable=False, server_default="none"),
     sa.UniqueConstraint("operator_id", "name"),
 )
 

@@ -18,6 +18,10 @@ _PLAYED = re.compile(r'(?:GET DATA|EXEC Background|EXEC Playback) "([^",]+)')
 _STREAMED = re.compile(r"STREAM FILE (\S+)")
 _QUESTIONS = {
     "tollgate/enter-ssn-last-four": "age check",
+    "tollgate/enter-ssn": "age check",
+    "tollgate/enter-date-of-birth": "age check",
+    "tollgate/enter-licence": "age check",
+    "tollgate/enter-name": "age check",
     "tollgate/enter-pin": "PIN",
     "tollgate/enter-access-code": "access code",
     # the balance leads into the question: who keys during it keys the destination already

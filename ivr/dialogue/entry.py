@@ -71,6 +71,10 @@ class Entry:
         lead = self.question.complaint if digits else ("tollgate/nothing-keyed",)
         return replace(self, tries_left=self.tries_left - 1, lead=lead), None
 
+    def with_tries(self, tries: int) -> "Entry":
+        """The same with so many tries."""
+        return replace(self, tries_left=tries)
+
     def wrong(self, lead: tuple[str, ...]) -> "Entry":
         """The entry after well-formed digits turned out to be wrong."""
         return replace(self, tries_left=self.tries_left - 1, lead=lead)

@@ -3,6 +3,10 @@
 from ivr.dialogue.entry import Question
 
 SSN_LAST_FOUR = Question("ssn-last-four", ("tollgate/enter-ssn-last-four",), 4, 4, ("tollgate/try-again",))
+SSN = Question("ssn", ("tollgate/enter-ssn",), 9, 9, SSN_LAST_FOUR.complaint)
+BIRTH_DATE = Question("birth-date", ("tollgate/enter-date-of-birth",), 8, 8, SSN_LAST_FOUR.complaint)
+LICENCE = Question("licence", ("tollgate/enter-licence",), 4, 24, SSN_LAST_FOUR.complaint)
+NAME = Question("name", ("tollgate/enter-name",), 2, 24, SSN_LAST_FOUR.complaint)
 ACCESS_CODE = Question(
     "access-code", ("tollgate/enter-access-code",), 1, 5, ("tollgate/access-code-wrong",), star_allowed=True
 )

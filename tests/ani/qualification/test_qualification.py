@@ -63,7 +63,7 @@ def check(engine: Engine, clock: SettableClock, pepper: Pepper) -> Callable[...,
     def run(
         digits: str, ani: str = LINE, account_id: int | None = None, minimum_age: int = 18
     ) -> AgeProof | AgeRefusal:
-        return service.check_ssn_last_four(
+        return service.check_person(
             engine,
             clock,
             pepper,

@@ -1,0 +1,83 @@
+"""The age check as a caller meets it: three tries, one other proof, the end; a hang-up is a try."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from ani.lockout import store as lockout_store
+from ani.qualification.proof import Fallback
+from billing.operators import service as operator_service
+from billing.operators.operator import ProfileTerms
+from billing.tariffs.service import RateBook
+from dialplan.routes.service import RouteBook
+from ivr.agi.faults import CallerGone
+from ivr.back_office import BackOffice, Shelf
+from ivr.call import CallStory, StoryRules
+from ivr.reception import Ring
+from runtime import database, ids
+from runtime.keys import Pepper
+from runtime.settings import Settings
+from tests.clock import SettableClock
+from tests.ivr.scripted import ScriptedCaller
+from tests.ivr.town import ANN, LIMITS, SSN, build_town
+
+STRICT = "19005550199"
+BORN = "05011970"
+
+
+@pytest.fixture
+def shelf(engine: Engine, clock: SettableClock, pepper: Pepper, tmp_path: Path) -> Iterator[Shelf]:
+    town = build_town(engine, clock, pepper, tmp_path)
+    terms = ProfileTerms(age_check=True, fallback=Fallback.BIRTH_DATE)
+    operator_service.create_profile(engine, operator_code="town", name="strict", tariff_name="retail", terms=terms)
+    operator_service.create_number(engine, dnis=STRICT, operator_code="town", profile_name="strict")
+    town.account("ann", 5_000_000, line=ANN)
+    town.listing(ANN)
+    town.identity(ANN)
+    with ThreadPoolExecutor(2) as pool:
+        yield Shelf(engine, clock, pepper, Settings(), RateBook(engine), RouteBook(engine), pool, vendor_pool=pool)
+
+
+def tell(shelf: Shelf, script: dict[str, list[str | None]]) -> tuple[str, list[tuple[str, object]]]:
+    """How far the caller came, and what was noted of his age."""
+    ring = Ring(ids.new_id(), "gw1", ids.new_id(), "PJSIP/x", STRICT, f"<sip:{ANN}@n>", "", shelf.clock.now())
+    caller = ScriptedCaller(script)
+    story = CallStory(caller, BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
+    try:
+        decision = asyncio.run(story.tell())
+    except CallerGone:
+        ended = story.step
+    else:
+        ended = str(getattr(decision, "disposition", "dial"))
+    ages = [(event.outcome, event.detail.get("method")) for event in story.events if event.step == "age"]
+    return ended, ages
+
+
+def test_three_tries_then_the_other_proof_once(shelf: Shelf) -> None:
+    script: dict[str, list[str | None]] = {"ssn-last-four": ["0000", "0001", "0002"], "birth-date": [BORN]}
+    wrong = ("age-not-proven", "ssn-last-four")
+    assert tell(shelf, script) == ("destination", [wrong, wrong, wrong, ("proven", "birth-date")])
+    assert tell(shelf, {}) == ("destination", [("known", "birth-date")])
+
+
+def test_then_the_call_is_ended(shelf: Shelf) -> None:
+    ended, ages = tell(shelf, {"ssn-last-four": ["0000", "0001", "0002"], "birth-date": ["01011970", BORN]})
+    assert (ended, len(ages)) == ("age-not-proven", 4)
+    assert tell(shelf, {"ssn-last-four": ["0000", SSN]}) == (
+        "locked-out",
+        [("age-not-proven", "ssn-last-four"), ("locked-out", "ssn-last-four")],
+    )
+
+
+def test_who_hangs_up_has_used_a_try(shelf: Shelf) -> None:
+    for _ in range(5):
+        assert tell(shelf, {})[0] == "age-check"
+        assert isinstance(shelf.clock, SettableClock)
+        shelf.clock.advance(1)
+    with database.transaction(shelf.engine) as connection:
+        assert lockout_store.is_locked(connection, ani=ANN, account_id=None, limits=LIMITS, now=shelf.clock.now())
+    assert tell(shelf, {"ssn-last-four": [SSN]})[0] == "locked-out"
