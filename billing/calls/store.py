@@ -21,7 +21,7 @@ from billing.calls.call import (
     OverdueSession,
 )
 from billing.calls.tables import call, call_event, cdr
-from billing.charging.session import Session, SessionState
+from billing.charging.session import Session, SessionState, session_of
 from billing.charging.store import SESSION_COLUMNS
 from billing.charging.tables import charging_session
 from billing.operators.tables import service_profile
@@ -197,7 +197,7 @@ def call_by_id(conn: Connection, call_id: str) -> Call | None:
 def lock_charged(conn: Connection, call_ids: Iterable[str]) -> dict[str, ChargedCall]:
     """Those of these calls that have a charging session, which is locked until the end of the transaction."""
     rows = _LOCK_CHARGED.all(conn, {(one,) for one in call_ids})
-    return {row[0]: ChargedCall(row[1], row[2], Session(*row[3:])) for row in rows}
+    return {row[0]: ChargedCall(row[1], row[2], session_of(row[3:])) for row in rows}
 
 
 def lock_call(conn: Connection, call_id: str) -> Call | None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from billing.charging.sharing import Part, Sharer
 from billing.ledger.transfer import ChangedReplayError
 from billing.rating import NO_CONTEXT, Context, Grant, Rate, billed_ms, charge_micros, largest_grant, price_micros
+from runtime.frozen import maker
 
 CALL = "call"
 """The service of a session that is a call's."""
@@ -120,38 +121,41 @@ class Session:
     context: str = ""
     """What else was fixed when it started: `billing.pricing.kept`."""
 
-    def heard(self, used_ms: int, at: datetime) -> "Session":
-        """It said what it used; a session never used less than it said before."""
-        return self._changed(self.request_number, self.grant, self.valid_until_at, max(self.reported_ms, used_ms), at)
+    def heard(self, used_ms: int | None, at: datetime) -> "Session":
+        """It said what it used, if it did; a session never used less than it said before."""
+        return (
+            self
+            if used_ms is None
+            else self.extended(self.request_number, self.grant, self.valid_until_at, used_ms, at)
+        )
 
-    def extended(self, request_number: int, grant: Grant, until_at: datetime) -> "Session":
-        """It got another grant, by this request."""
-        return self._changed(request_number, grant, until_at, self.reported_ms, self.reported_at)
-
-    def _changed(
-        self, number: int, grant: Grant, until_at: datetime, reported_ms: int, reported_at: datetime | None
+    def extended(
+        self, request_number: int, grant: Grant, until_at: datetime, used_ms: int | None, at: datetime
     ) -> "Session":
-        # Written out: dataclasses.replace takes ten times as long, and this is done twice an extension.
-        return Session(
-            self.session_id,
-            self.account_id,
-            self.service,
-            self.state,
-            self.tariff_version_id,
-            self.rate_prefix,
-            number,
-            grant.granted_ms,
-            grant.held_micros,
-            grant.final,
-            self.cap_ms,
-            self.started_at,
-            until_at,
-            self.used_ms,
-            self.charged_micros,
-            self.ended_at,
-            reported_ms,
-            reported_at,
-            self.context,
+        """It was heard, and got another grant by this request."""
+        reported_ms = self.reported_ms if used_ms is None else max(self.reported_ms, used_ms)
+        return session_of(
+            (
+                self.session_id,
+                self.account_id,
+                self.service,
+                self.state,
+                self.tariff_version_id,
+                self.rate_prefix,
+                request_number,
+                grant.granted_ms,
+                grant.held_micros,
+                grant.final,
+                self.cap_ms,
+                self.started_at,
+                until_at,
+                self.used_ms,
+                self.charged_micros,
+                self.ended_at,
+                reported_ms,
+                self.reported_at if used_ms is None else at,
+                self.context,
+            )
         )
 
     @property
@@ -163,6 +167,10 @@ class Session:
     def grant(self) -> Grant:
         """All it may use."""
         return Grant(self.granted_ms, self.held_micros, self.final)
+
+
+session_of = maker(Session)
+"""A session from the values of its fields."""
 
 
 @dataclass(frozen=True, slots=True)

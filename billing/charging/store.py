@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from billing.charging.session import FinalCharge, Initiate, Request, Session, SessionState
+from billing.charging.session import FinalCharge, Initiate, Request, Session, SessionState, session_of
 from billing.charging.tables import charging_request, charging_session
 from billing.rating import Grant
 from runtime.prepared import Prepared
@@ -110,19 +110,19 @@ _ADD_REQUESTS = RowWrite(
 def find_session(conn: Connection, session_id: str) -> Session | None:
     """A session, not locked."""
     row = _FIND_SESSION.first(conn, session_id=session_id)
-    return None if row is None else Session(*row)
+    return None if row is None else session_of(row)
 
 
 def lock_session(conn: Connection, session_id: str) -> Session | None:
     """A session as it is once nobody else changes it, locked until the end of the transaction."""
     row = _LOCK_SESSION.first(conn, session_id=session_id)
-    return None if row is None else Session(*row)
+    return None if row is None else session_of(row)
 
 
 def lock_sessions(conn: Connection, session_ids: Iterable[str]) -> dict[str, Session]:
     """Those of these sessions that there are, locked as by `lock_session`."""
     rows = _LOCK_SESSIONS.all(conn, {(one,) for one in session_ids})
-    return {row[0]: Session(*row) for row in rows}
+    return {row[0]: session_of(row) for row in rows}
 
 
 def add_session(
@@ -151,12 +151,12 @@ def add_session(
 
 def other_open_sessions(conn: Connection, account_id: int, session_id: str) -> list[Session]:
     """The open sessions of a locked account but this one; what they hold does not change while the lock is kept."""
-    return [Session(*row) for row in _OTHERS.all(conn, of_account=account_id, session_id=session_id)]
+    return [session_of(row) for row in _OTHERS.all(conn, of_account=account_id, session_id=session_id)]
 
 
 def open_sessions(conn: Connection, account_ids: Iterable[int]) -> list[Session]:
     """The open sessions of locked accounts."""
-    return [Session(*row) for row in _OPEN_OF_ACCOUNTS.all(conn, {(one,) for one in account_ids})]
+    return [session_of(row) for row in _OPEN_OF_ACCOUNTS.all(conn, {(one,) for one in account_ids})]
 
 
 def extend_sessions(conn: Connection, sessions: Iterable[Session]) -> None:

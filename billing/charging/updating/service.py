@@ -29,10 +29,10 @@ from billing.charging.session import (
     next_grant,
     valid_until,
 )
-from billing.charging.sharing import Sharer
+from billing.charging.sharing import Part, Sharer
 from billing.ledger import store as ledger_store
 from billing.ledger.transfer import ChangedReplayError, Funds
-from billing.rating import Grant, Rate
+from billing.rating import Context, Grant, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,12 @@ class _Desk:
         return session is not None and session.is_open and ask.request_number > session.request_number
 
     def _shared(self, mine: Iterable[Session]) -> dict[int, list[Session]]:
-        """The open sessions of the accounts of which somebody else holds something too."""
-        shared = {one.account_id for one in mine if self._funds[one.account_id].held_micros > one.held_micros}
+        """The open sessions of the accounts that several use: somebody else holds something too, or asks here too."""
+        users: dict[int, set[str]] = {}
+        for one in mine:
+            users.setdefault(one.account_id, set()).add(one.session_id)
+        shared = {account_id for account_id, ids in users.items() if len(ids) > 1}
+        shared |= {one.account_id for one in mine if self._funds[one.account_id].held_micros > one.held_micros}
         found: dict[int, list[Session]] = {account_id: [] for account_id in shared}
         for one in store.open_sessions(self._conn, shared) if shared else ():
             found[one.account_id].append(one)
@@ -160,8 +164,6 @@ class _Desk:
         moved_micros = self._moved_micros.get(session.account_id)
         if moved_micros:
             funds = replace(funds, held_micros=funds.held_micros + moved_micros)
-        if ask.used_ms is not None:
-            session = session.heard(ask.used_ms, ask.at)
         grant = self._more(ask, session, funds) if ask.wanted_ms > session.granted_ms else session.grant
         self._keep(ask, session, grant)
         return Granted(grant, is_replay=False, revision=funds.revision)
@@ -181,10 +183,7 @@ class _Desk:
         context = allowances.for_more(
             self._conn, ask.at, session.session_id, session.started_at, session.context, rate, session.granted_ms
         )
-        mine = as_sharer(session, rate, context, ask.at, by_time=goes_by_time(rate))
-        if mine is None:
-            mine = Sharer(rate, context, session.granted_ms, session.granted_ms, session.held_micros, session.cap_ms)
-        part = part_of(funds, mine, ask.wanted_ms, ask.at, self._others(session))
+        part = self._part(ask, session, funds, context)
         grant = next_grant(session, rate, part, session.cap_ms, context)
         if ask.line is not None:
             left_ms = self._left_ms(ask.line)
@@ -194,6 +193,17 @@ class _Desk:
         if grant.granted_ms > session.granted_ms:
             allowances.hold(self._conn, session.session_id, rate, grant.granted_ms, context)
         return grant
+
+    def _part(self, ask: Update, session: Session, funds: Funds, context: Context) -> Part:
+        """What it may have of the account; nobody is looked for where nobody else holds anything."""
+        if funds.held_micros <= session.held_micros:
+            return Part(funds.available_micros if funds.is_open else 0, ask.wanted_ms, is_last=True)
+        told = session.heard(ask.used_ms, ask.at)
+        mine = as_sharer(told, ask.rate, context, ask.at, by_time=goes_by_time(ask.rate))
+        if mine is None:
+            granted_ms = session.granted_ms
+            mine = Sharer(ask.rate, context, granted_ms, granted_ms, session.held_micros, session.cap_ms)
+        return part_of(funds, mine, ask.wanted_ms, ask.at, self._others(session))
 
     def _left_ms(self, line: Line) -> int:
         return usage.left_ms(line.cap_ms, *self._line_ms[line.ani, line.month])
@@ -215,7 +225,7 @@ class _Desk:
         """The session, its account and its request as they are from now on."""
         more_micros = grant.held_micros - session.held_micros
         until_at = valid_until(session, grant.granted_ms, ask.at, ask.used_ms, by_time=goes_by_time(ask.rate))
-        after = session.extended(ask.request_number, grant, until_at)
+        after = session.extended(ask.request_number, grant, until_at, ask.used_ms, ask.at)
         self._sessions[ask.session_id] = self._changed[ask.session_id] = after
         self._answered[ask.session_id, ask.request_number] = Request(
             ask.session_id,
