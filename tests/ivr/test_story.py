@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ani.negative import service as negative_service
@@ -292,6 +293,19 @@ def test_the_number_dialled_and_the_month_decide_the_price(town: Town, shelf: Sh
     assert town.balance(ann) == (2_500_000, 0)
     why = call_service.explain(town.engine, again.ring.call_id).price_steps
     assert "used before in this month 60 s, tiers graduated" in why
+
+
+def test_a_call_costs_three_transactions_and_one_for_each_extension(town: Town, shelf: Shelf) -> None:
+    town.account("ann", 50_000_000, line=ANN)
+    tell(shelf, {"destination": [f"011{PARIS}"]}, hang_up_after=1)  # what is read once for all calls
+    commits: list[object] = []
+    sa.event.listen(town.engine, "commit", commits.append)
+    told = tell(shelf, {"destination": [f"011{PARIS}"]})
+    assert isinstance(told.decision, Dial)
+    for number in (1, 2):
+        call_service.extend(shelf.engine, shelf.clock, told.ring.call_id, number, 60_000 * (number + 1))
+    settle(shelf, told, seconds=90)
+    assert len(commits) == 3 + 2
 
 
 def test_an_unknown_toll_number_says_so(shelf: Shelf) -> None:
