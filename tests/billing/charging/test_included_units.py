@@ -347,7 +347,7 @@ def test_the_total_of_a_month_is_what_is_rounded(house: House) -> None:
 def test_sessions_that_race_for_one_bundle_never_use_a_unit_twice(
     house: House, times: Callable[[int, int], int]
 ) -> None:
-    for seed in range(times(3, 500)):
+    for seed in range(times(3, 200)):
         chance = Random(seed)
         account = house.account(chance.choice([0, UNIT]), minutes(3), Bundle(0, 45_000, rule=CoverRule.BLOCKS))
         results = at_once([partial(_talk, house, account, Random(f"{seed}-{which}")) for which in range(3)])
@@ -376,7 +376,7 @@ def _talk(house: House, account: Account, chance: Random) -> tuple[int, int]:
 def test_a_quote_is_granted_costs_no_more_than_there_is_and_one_increment_more_does_not_fit(
     house: House, times: Callable[[int, int], int]
 ) -> None:
-    for seed in range(times(14, 4_000)):
+    for seed in range(times(14, 1_500)):
         chance = Random(seed)
         account = house.account(
             chance.choice([0, chance.randint(1, 5 * UNIT)]),
@@ -407,7 +407,7 @@ def test_a_quote_is_granted_costs_no_more_than_there_is_and_one_increment_more_d
 
 def test_grants_that_grow_bit_by_bit_cost_what_one_price_says(house: House, times: Callable[[int, int], int]) -> None:
     """Whatever others take and give back meanwhile, a session pays no more than its hold, and takes what it held."""
-    for seed in range(times(7, 3_000)):
+    for seed in range(times(7, 1_000)):
         chance = Random(f"bits {seed}")
         account = house.account(
             chance.randint(0, 4 * UNIT), *(_any_bundle(house, chance) for _ in range(chance.randint(1, 3)))
