@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import structlog
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from billing.calls import service as call_service
 from billing.calls import store as call_store
@@ -38,6 +39,7 @@ from ivr.settlement import Settler
 from runtime import database
 from runtime.database import transaction
 from runtime.ids import new_id
+from runtime.prepared import Prepared
 from tests.clock import SettableClock
 from tests.proof.counter import CODES, DNIS, Answer, Counter, Kind, Order
 from tests.proof.lives import steps_of
@@ -71,6 +73,8 @@ class Shift:
     """How many each client and each caller makes; none: as many as there is time for."""
     leaves_calls: bool = False
     """The calls it makes are left to others to settle."""
+    dies_at: tuple[str, int] | None = None
+    """Kill yourself at this one of your `writes`, or `before` or `after` this one of your commits."""
 
     @property
     def diary(self) -> Path:
@@ -116,6 +120,8 @@ def read_diary(path: Path) -> Iterator[Entry]:
 def work(shift: Shift) -> None:
     """All of it; a thread that fails fails the process."""
     engine = database.create_engine(shift.url, busy_timeout_s=BUSY_S)
+    if shift.dies_at is not None:
+        _doom(engine, *shift.dies_at)
     clock = SettableClock(shift.now)
     diary = Diary(shift.diary)
     switch = PaperSwitch(shift.folder, clock)
@@ -132,6 +138,30 @@ def work(shift: Shift) -> None:
             task.result()
     diary.write("done")
     engine.dispose()
+
+
+def _doom(engine: Engine, where: str, number: int) -> None:
+    """Be killed in the middle of a transaction, or between its COMMIT and the answer to whom it concerns."""
+    counted = itertools.count(1)
+
+    def pass_by(place: str) -> None:
+        if place == where and next(counted) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    commit, write = engine.dialect.do_commit, Prepared.run
+
+    def do_commit(connection: Any) -> None:
+        pass_by("before")
+        commit(connection)
+        pass_by("after")
+
+    def run(prepared: Prepared, conn: Connection, **values: object) -> int:
+        changed = write(prepared, conn, **values)
+        pass_by("writes")
+        return changed
+
+    engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]  # of this engine, in this process
+    Prepared.run = run  # type: ignore[method-assign, assignment]  # in this process
 
 
 def take_up(engine: Engine, clock: SettableClock, paper: PaperSwitch, name: str) -> list[KeptCall]:

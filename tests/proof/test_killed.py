@@ -1,5 +1,6 @@
 """`kill -9` at any moment: what was answered is there, what was not is whole or nothing, and each session ends once."""
 
+import dataclasses
 import os
 import random
 import signal
@@ -22,6 +23,7 @@ NAME = "killed-process"
 BEGIN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SOON, LONG_AFTER = timedelta(seconds=5), timedelta(hours=2)
 LIVES_APART = 100_000
+PLACES = ("writes", "before", "after")
 
 Times = Callable[[int, int], int]
 
@@ -30,7 +32,7 @@ def test_killed_at_random_moments(
     url: str, witness_engine: Engine, tmp_path: Path, times: Callable[[int, int], int]
 ) -> None:
     """Some kills hit the process while it recovers from the one before; after some the clients are gone for good."""
-    kills, dice = times(2, 200), random.Random(9)
+    kills, dice = times(3, 200), random.Random(9)
     witness = Witness.called(witness_engine, BEGIN)
     own = f"{url}&application_name={NAME}" if url.startswith("postgresql") else url
     shift = Shift(own, tmp_path, SWITCH, 0, BEGIN, witness.operator_id, witness.account_id, witness.account_number)
@@ -68,17 +70,22 @@ def test_killed_at_random_moments(
 
 
 def run_and_kill(shift: Shift, dice: random.Random) -> None:
-    """Let it work for a moment, or only begin to."""
-    process = forked(shift)
-    if dice.random() < 0.25:
-        time.sleep(dice.uniform(0.0, 0.1))
+    """Let it work for a moment, or only begin to; or let it die at a place that is hard to hit by chance."""
+    if dice.random() < 0.4:
+        doomed = dataclasses.replace(shift, dies_at=(dice.choice(PLACES), dice.randint(1, 60)))
+        process = forked(doomed)
+        process.join(120.0)
     else:
-        wanted = dice.randint(1, 150)
-        wait_for(lambda: lines(shift) >= wanted or not process.is_alive(), "the process has done something", 60.0)
-        time.sleep(dice.uniform(0.0, 0.03))
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join(30.0)
+        process = forked(shift)
+        if dice.random() < 0.3:
+            time.sleep(dice.uniform(0.0, 0.1))
+        else:
+            wanted = dice.randint(1, 150)
+            wait_for(lambda: lines(shift) >= wanted or not process.is_alive(), "the process has done something", 60.0)
+            time.sleep(dice.uniform(0.0, 0.03))
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(30.0)
     assert process.exitcode == -signal.SIGKILL, "it ended by itself"
     process.close()
 
