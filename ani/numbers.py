@@ -101,6 +101,15 @@ def parse_destination(digits: str, home_country: str) -> Destination | None:
     return _parse(digits, home_country)
 
 
+def is_long_distance(line: str, destination: str) -> bool:
+    """True for a destination outside the area of the line (both E.164): another country code or another area code.
+
+    A number that belongs to no area (mobile outside North America, toll-free, a short code's) is outside every area.
+    """
+    areas = [_area(number) for number in (line, destination)]
+    return areas[0] is None or areas[0] != areas[1]
+
+
 def is_emergency(digits: str, country: str) -> bool:
     """True for the number of an emergency service, as dialled within the country; 112 and 911 are so everywhere."""
     if digits in _EMERGENCY_ANYWHERE:
@@ -131,6 +140,15 @@ def parse_identity_header(header: str) -> str:
     if "phone-context" in parameters.lower():
         return user_part
     return number.translate(_VISUAL_SEPARATORS) if scheme == "tel" else number
+
+
+def _area(e164: str) -> tuple[int, str] | None:
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return None
+    length = phonenumbers.length_of_geographical_area_code(number)
+    return (number.country_code or 0, phonenumbers.national_significant_number(number)[:length]) if length else None
 
 
 def _parse(digits: str, home_country: str) -> Destination | None:

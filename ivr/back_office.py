@@ -19,7 +19,7 @@ from ani import numbers
 from ani.lockout import store as lockout_store
 from ani.lockout.lockout import Limits, LockoutRefusal
 from ani.negative import store as negative_store
-from ani.numbers import Ani, Destination, NumberRefusal
+from ani.numbers import Ani, NumberRefusal
 from ani.reverse_match import store as listing_store
 from ani.reverse_match.listing import Standing
 from ani.reverse_match.service import Identified
@@ -32,10 +32,13 @@ from billing.accounts import service as account_service
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountRefusal, AccountState
 from billing.allowances import service as allowances
-from billing.blocks import service as block_service
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, CallEvent, NewCall
 from billing.charging.session import ChargeRefusal
+from billing.conditions import service as condition_service
+from billing.conditions import store as condition_store
+from billing.conditions.condition import ConditionRefusal, Unmet, spend_bound
+from billing.conditions.judgement import judge
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators import store as operator_store
 from billing.rating import Rate, talk_time_ms
@@ -43,8 +46,10 @@ from billing.tariffs.service import RateBook
 from dialplan.routes.service import RouteBook
 from ivr import identifying
 from ivr.metering import MeterPolicy
+from ivr.offer import Authorised, Offer, Payer
 from ivr.reception import Arrival, Plan, Ring
 from ivr.refusals import CallRefusal
+from ivr.wanted import wanted_number
 from runtime import database, ids
 from runtime.clock import Clock
 from runtime.faults import StaffError
@@ -52,50 +57,6 @@ from runtime.keys import Pepper
 from runtime.settings import Settings
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Payer:
-    """The account that pays for this call."""
-
-    account_id: int
-    account_number: str
-    currency: str
-    available_micros: int
-    has_pin: bool
-    tariff_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A destination that can be reached, its rate, and for how long the money lasts at most."""
-
-    destination: str
-    trunks: tuple[str, ...]
-    rate: Rate
-    talk_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Authorised:
-    """Money is held: the called leg may live `granted_ms`; `final` when there is no more to come."""
-
-    session_id: str
-    account_id: int
-    destination: str
-    trunks: tuple[str, ...]
-    rate: Rate
-    granted_ms: int
-    final: bool
-    cap_ms: int
-    revision: int = 0
-    is_shared: bool = False
-    ani: str = ""
-
-    @property
-    def trunk(self) -> str:
-        """The one to be tried first."""
-        return self.trunks[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +98,13 @@ class Shelf:
 class BackOffice:
     """The back office of one call."""
 
-    __slots__ = ("_shelf", "authorised", "waits_ms")
+    __slots__ = ("_shelf", "authorised", "is_passed_on", "waits_ms")
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self.waits_ms: list[float] = []
         self.authorised: Authorised | None = None
+        self.is_passed_on = False
 
     @property
     def can_extend(self) -> bool:
@@ -167,13 +129,6 @@ class BackOffice:
         """The account a line belongs to."""
         return await self._run(self._payer, account_id)
 
-    async def block_line(self, ani: str, pin: str) -> StrEnum:
-        """Block the line for its subscriber, who proves himself with this PIN; a wrong one is counted."""
-        shelf = self._shelf
-        return await self._run(
-            block_service.block_by_pin, shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, pin
-        )
-
     async def check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
         """The account this code opens on this line; a wrong one is counted."""
         return await self._run(self._check_access_code, ani, code)
@@ -195,8 +150,8 @@ class BackOffice:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._shelf.vendor_pool, use_case, self._shelf, *arguments)
 
-    async def offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | StrEnum:
-        """What the dialled digits mean, cost and allow, at this moment's balance and with the included units left."""
+    async def offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | Unmet | StrEnum:
+        """What the dialled digits mean, cost and allow, at this moment's balance, with the included units left."""
         return await self._run(self._offer, plan, payer, digits, dnis)
 
     async def authorise(
@@ -253,6 +208,8 @@ class BackOffice:
                 accounts=tuple(account_store.accounts_on_line(connection, ani)),
                 month_left_ms=usage_store.left_ms(connection, ani, month_of(ring.at), profile.month_cap_s * 1000),
                 trust=verdict,
+                mode=condition_store.mode(connection, profile.id),
+                toll_block=condition_store.current_toll_block(connection, ani),
             )
 
     def _payer(self, account_id: int) -> Payer | StrEnum:
@@ -286,18 +243,23 @@ class BackOffice:
         except StaffError:  # a range that is full or gone is the operator's affair, not the caller's
             return None
 
-    def _offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | StrEnum:
+    def _offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | Unmet | StrEnum:
         shelf = self._shelf
-        destination = _wanted(digits, plan.country)
+        destination = wanted_number(digits, plan.country)
         if isinstance(destination, CallRefusal):
             return destination
         now = shelf.clock.now()
+        with database.reading(shelf.engine) as connection:
+            line = condition_store.line_terms(connection, payer.account_id, plan.ani)
+        condition = line.condition if line else None
+        told = condition.told if condition else {}
+        refusal = judge(condition.terms, plan.ani, destination, now) if condition else None
+        if refusal is not None:
+            return Unmet(refusal, told)
         rate = shelf.rates.rate_for(payer.tariff_id or plan.profile.tariff_id, destination.e164, now)
-        if not isinstance(rate, Rate):
-            return rate
         trunks = tuple(route.trunk for route in shelf.routes.routes_for(destination.e164))
-        if not trunks:
-            return CallRefusal.NO_ROUTE
+        if not isinstance(rate, Rate) or not trunks:
+            return CallRefusal.NO_ROUTE if isinstance(rate, Rate) else rate
         with database.reading(shelf.engine) as connection:
             if operator_store.profile_for(connection, destination.e164) is not None:
                 # A call to ourselves would be a caller of its own, and so on until every channel is taken.
@@ -307,9 +269,23 @@ class BackOffice:
                 return current
             wanted = destination.e164
             context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
-        cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
+            cap_ms = cap_without_spend_ms = min(plan.session_cap_ms, plan.month_left_ms)
+            spend = spend_bound(condition, now)
+            if spend is not None:
+                cap_ms, _ = condition_service.longest(
+                    connection,
+                    now,
+                    spend,
+                    account_id=payer.account_id,
+                    ani=plan.ani,
+                    rate=rate,
+                    cap_ms=cap_ms,
+                    access_number=dnis,
+                )
         talk_ms = talk_time_ms(rate, current.available_micros, cap_ms, context)
-        return Offer(destination.e164, trunks, rate, talk_ms)
+        is_cut = cap_ms < min(cap_without_spend_ms, self.minimum_talk_ms)
+        shortage = ConditionRefusal.SPEND_LIMIT if is_cut else ChargeRefusal.NO_CREDIT
+        return Offer(destination.e164, trunks, rate, talk_ms, told, spend, shortage)
 
     def _authorise(
         self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]
@@ -335,6 +311,7 @@ class BackOffice:
             ),
             events=tuple(events),
             access_number=ring.dnis,
+            spend=offer.spend,
         )
         answer = call_service.authorise(shelf.engine, shelf.clock, request)
         if isinstance(answer, StrEnum):
@@ -359,10 +336,3 @@ def _rows(ring: Ring, ani: str, home_country: str, *, is_asserted: bool) -> tupl
     attested = numbers.parse_ani(ring.evidence.attested_identity, home_country)
     attested_ani = attested.e164 if isinstance(attested, Ani) else ""
     return trust.rows_of(ring.evidence, ani, is_asserted=is_asserted, attested_ani=attested_ani)
-
-
-def _wanted(digits: str, country: str) -> Destination | CallRefusal:
-    """What these digits mean to one who keys them on a line of this country."""
-    if numbers.is_emergency(digits, country):
-        return CallRefusal.EMERGENCY_NUMBER
-    return numbers.parse_destination(digits, country) or CallRefusal.DESTINATION_NOT_VALID

@@ -5,26 +5,35 @@ is a value that ends the story with its prompt; a fault is an exception that end
 switch. Every step is noted, so that it can be explained afterwards (CALL-16).
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from ani.numbers import Ani
 from billing.accounts.account import is_pin
 from billing.calls.call import CallEvent
 from billing.charging.session import ChargeRefusal
+from billing.conditions.condition import ConditionRefusal, Unmet
 from ivr.age_check import Dialogue, Subject, check_age
-from ivr.back_office import Authorised, BackOffice, Offer, Payer
+from ivr.back_office import BackOffice
 from ivr.caller import Caller
 from ivr.dialogue import questions
 from ivr.dialogue.entry import Ask, Entry, Keyed, Question
+from ivr.offer import Authorised, Offer, Payer
 from ivr.reception import Arrival, Identification, Plan, Ring, needs_vendor, receive, told
 from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
 from ivr.self_service import SelfService
+from ivr.toll import PassedOn, TollSide
 from runtime.clock import Clock
 from sounds import spoken
 
+T = TypeVar("T")
+
 SOUND_FOLDER = "tollgate/"
+LONGEST_UNPAID_MS = 86_400_000
+"""The deadline of a call that is not ours to end: a switch that lost its network must not keep it for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Dial:
     trunk: str
     granted_ms: int
     shown_number: str
+    is_paid: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +79,29 @@ class CallStory:
         self.events: list[CallEvent] = []
         self.step = "arrival"
         self._lead: tuple[str, ...] = ()
+        self._toll = TollSide(office, ring, self._ask_until, self._note)
         self._self_service = SelfService(office, self._ask, self._entry, self._note)
 
     async def tell(self) -> Decision:
         """From the ring to the decision; raises the channel's fault when the caller is gone."""
         plan = await self._receive()
         await self._caller.answer()
-        if isinstance(plan, StrEnum):
-            return await self._refuse(plan)
+        outcome = plan if isinstance(plan, StrEnum) else await self._connect(plan)
+        return await self._refuse(outcome) if isinstance(outcome, StrEnum) else outcome
+
+    async def _connect(self, plan: Plan) -> Dial | StrEnum:
+        if plan.by is Identification.NOBODY:
+            return await self._go_on_unpaid(plan)
         payer = await self._identify(plan)
         if isinstance(payer, StrEnum):
-            return await self._refuse(payer)
+            return payer
         qualified = await self._qualify(plan, payer)
         if isinstance(qualified, StrEnum):
-            return await self._refuse(qualified)
+            return qualified
         await self._issue_pin(plan, payer)
         authorised = await self._agree_on_destination(plan, payer)
-        if isinstance(authorised, StrEnum):
-            return await self._refuse(authorised)
+        if isinstance(authorised, StrEnum | Dial):
+            return authorised
         shown = "" if self._ring.withholds_number else plan.shown_number
         return Dial(self._ring.call_id, authorised.destination, authorised.trunk, authorised.granted_ms, shown)
 
@@ -126,24 +141,19 @@ class CallStory:
         self._lead = (SOUND_FOLDER + plan.profile.preamble_prompt,)
         if plan.by is Identification.LINE and plan.account is not None:
             return await self._office.payer(plan.account.account_id)
-        question = questions.ACCESS_CODE if plan.by is Identification.ACCESS_CODE else questions.PIN
-        entry = self._entry(question)
-        while not entry.exhausted:
-            entry, digits = entry.hear(await self._ask(entry))
-            if digits is None:
-                continue
-            if plan.by is Identification.ACCESS_CODE:
-                answer = await self._office.check_access_code(plan.ani, digits)
+        is_code = plan.by is Identification.ACCESS_CODE
+        check = self._office.check_access_code if is_code else self._office.check_pin
+        question = questions.ACCESS_CODE if is_code else questions.PIN
+
+        async def try_entry(digits: str) -> Payer | StrEnum:
+            answer = await check(plan.ani, digits)
+            if isinstance(answer, StrEnum):
+                self._note(question.name, str(answer))
             else:
-                answer = await self._office.check_pin(plan.ani, digits)
-            if not isinstance(answer, StrEnum):
                 self._note(question.name, "accepted", account=answer.account_number)
-                return answer
-            self._note(question.name, str(answer))
-            if answer not in WRONG_ENTRIES:
-                return answer
-            entry = entry.wrong((SOUND_FOLDER + outcome_of(answer).prompt,))
-        return CallRefusal.TOO_MANY_ATTEMPTS
+            return answer
+
+        return await self._ask_until(question, try_entry)
 
     async def _qualify(self, plan: Plan, payer: Payer) -> StrEnum | None:
         """Of age, by a proof given now or before (AGE-1 to AGE-3)."""
@@ -168,7 +178,7 @@ class CallStory:
         lead, self._lead = self._lead, ()
         await self._caller.say((*lead, *intro, *said, *again, *said))
 
-    async def _agree_on_destination(self, plan: Plan, payer: Payer) -> Authorised | StrEnum:
+    async def _agree_on_destination(self, plan: Plan, payer: Payer) -> Authorised | Dial | StrEnum:
         """Ask for a number until one can be reached and paid for, say what it costs, and hold the money (CALL-5, 6)."""
         self.step = "destination"
         balance = spoken.say_money(payer.available_micros, payer.currency)
@@ -180,15 +190,16 @@ class CallStory:
             if digits is None:
                 continue
             if digits == questions.BLOCK_THIS_LINE:
-                return await self._block_line(plan)
+                self.step = "line-block"
+                return await self._toll.block_line(plan)
             if digits.startswith("*"):
                 entry = await self._serve(plan, payer, entry, digits)
                 continue
             offer = await self._offer(plan, payer, digits)
+            if isinstance(offer, Unmet):
+                return self._unpaid(plan, await self._toll.unmet(plan, offer, digits, self.events))
             if isinstance(offer, Offer):
-                if offer.talk_ms < self._office.minimum_talk_ms:
-                    return ChargeRefusal.NO_CREDIT
-                return await self._authorise(plan, payer, offer)
+                return await self._take(plan, payer, offer)
             self._note("destination", str(offer), dialled="*" * len(digits) if is_pin(digits) else digits)
             if offer is CallRefusal.EMERGENCY_NUMBER:
                 return offer
@@ -196,17 +207,39 @@ class CallStory:
             entry = entry.wrong((SOUND_FOLDER + outcome_of(offer).prompt,))
         return refusal
 
-    async def _block_line(self, plan: Plan) -> StrEnum:
-        """The subscriber blocks his line, with the PIN of an account of this line (ANI-5)."""
-        self.step = "line-block"
-        entry = self._entry(questions.PIN_TO_BLOCK)
-        while plan.ani and not entry.exhausted:
+    async def _take(self, plan: Plan, payer: Payer, offer: Offer) -> Authorised | StrEnum:
+        if offer.talk_ms < self._office.minimum_talk_ms:
+            return offer.shortage
+        if plan.toll_block is not None:
+            self.step = "bypass"
+            if not await self._toll.is_bypassed(plan.toll_block, plan.ani, payer):
+                return ConditionRefusal.TOLL_BLOCKED
+        return await self._authorise(plan, payer, offer)
+
+    async def _go_on_unpaid(self, plan: Plan) -> Dial | StrEnum:
+        """A line of no account, where the service lets such calls go on: ask where to."""
+        self.step = "destination"
+
+        async def try_entry(digits: str) -> Dial | StrEnum:
+            return self._unpaid(plan, await self._toll.pass_on(plan, digits, self.events))
+
+        return await self._ask_until(questions.DESTINATION, try_entry)
+
+    def _unpaid(self, plan: Plan, passed: PassedOn | StrEnum) -> Dial | StrEnum:
+        if isinstance(passed, StrEnum):
+            return passed
+        call_id, shown = self._ring.call_id, plan.shown_number
+        return Dial(call_id, passed.destination, passed.trunk, LONGEST_UNPAID_MS, shown, is_paid=False)
+
+    async def _ask_until(self, question: Question, try_entry: Callable[[str], Awaitable[T]]) -> T | StrEnum:
+        """Ask until an answer is not merely wrong; too many attempts when there are no more."""
+        entry = self._entry(question)
+        while not entry.exhausted:
             entry, digits = entry.hear(await self._ask(entry))
             if digits is None:
                 continue
-            answer = await self._office.block_line(plan.ani, digits)
-            self._note(entry.question.name, str(answer))
-            if answer not in WRONG_ENTRIES:
+            answer = await try_entry(digits)
+            if not isinstance(answer, StrEnum) or answer not in WRONG_ENTRIES:
                 return answer
             entry = entry.wrong((SOUND_FOLDER + outcome_of(answer).prompt,))
         return CallRefusal.TOO_MANY_ATTEMPTS
@@ -218,13 +251,14 @@ class CallStory:
             return entry.wrong((SOUND_FOLDER + outcome_of(answer).prompt,))
         return replace(entry, lead=answer)
 
-    async def _offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | StrEnum:
+    async def _offer(self, plan: Plan, payer: Payer, digits: str) -> Offer | Unmet | StrEnum:
         """What a destination costs and allows; who has no credit may pay a card in, if the operator has cards."""
         offer = await self._office.offer(plan, payer, digits, self._ring.dnis)
         if not isinstance(offer, Offer):
             return offer
         self._note_offer(offer)
-        if offer.talk_ms >= self._office.minimum_talk_ms or not await self._self_service.may_top_up(plan):
+        is_short = offer.talk_ms < self._office.minimum_talk_ms and offer.shortage is ChargeRefusal.NO_CREDIT
+        if not is_short or not await self._self_service.may_top_up(plan):
             return offer
         self._lead = (SOUND_FOLDER + outcome_of(ChargeRefusal.NO_CREDIT).prompt,)
         answer = await self._self_service.top_up(plan, payer)
@@ -270,6 +304,7 @@ class CallStory:
         await self._caller.say(files)
 
     def _note_offer(self, offer: Offer) -> None:
+        self._note("condition", "met", **offer.condition)
         rate = offer.rate
         self._note(
             "offer",

@@ -11,6 +11,7 @@ from ani.trust.trust import Demand, Evidence, TrustRefusal, TrustRow, Verdict
 from ani.vendor.vendor import VendorOutcome
 from billing.accounts.account import LineAccount
 from billing.charging.session import ChargeRefusal
+from billing.conditions.condition import ConditionRefusal, Mode, TollBlock
 from billing.operators.operator import ServiceProfile, ServiceRefusal, Unidentified
 from ivr.refusals import CallRefusal
 
@@ -54,6 +55,8 @@ class Arrival:
     accounts: tuple[LineAccount, ...] = ()
     month_left_ms: int = 0
     trust: Verdict = ONLY_CLAIMED
+    mode: Mode = Mode.TERMINATE
+    toll_block: TollBlock | None = None
 
 
 class Identification(Enum):
@@ -62,6 +65,8 @@ class Identification(Enum):
     LINE = auto()
     ACCESS_CODE = auto()
     PIN = auto()
+    NOBODY = auto()
+    """No account has this line: the call goes on through the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class Plan:
     month_left_ms: int
     account: LineAccount | None = None
     shown_number: str = ""
+    continues: bool = False
+    """A call that no account pays for goes on through the network, which knows whose line it is (CALL-13)."""
+    toll_block: TollBlock | None = None
 
 
 def receive(arrival: Arrival) -> Plan | StrEnum:
@@ -93,11 +101,17 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
         return refusal
     if isinstance(line, NumberRefusal):
         return _plan(profile, "", profile.home_country, Identification.PIN, profile.month_cap_s * 1000, None)
+    shown_number = line.e164 if _is_the_callers(arrival) else ""
+    continues = arrival.mode is Mode.CONTINUE and bool(shown_number) and TrustRow.WITHHELD not in arrival.trust.rows
     by, account = _identification(arrival)
-    if by is not Identification.LINE and arrival.locked is not None:
+    if continues and not arrival.accounts:
+        if arrival.toll_block is not None:
+            return ConditionRefusal.TOLL_BLOCKED
+        by = Identification.NOBODY
+    if by in {Identification.ACCESS_CODE, Identification.PIN} and arrival.locked is not None:
         return arrival.locked
     plan = _plan(profile, line.e164, line.country, by, arrival.month_left_ms, account)
-    return replace(plan, shown_number=line.e164 if _is_the_callers(arrival) else "")
+    return replace(plan, shown_number=shown_number, continues=continues, toll_block=arrival.toll_block)
 
 
 def needs_vendor(arrival: Arrival) -> bool:

@@ -17,6 +17,7 @@ from ani.trust.trust import TrustRefusal
 from billing.accounts.account import AccountRefusal, BindRefusal
 from billing.cards.card import TopUpRefusal
 from billing.charging.session import ChargeRefusal
+from billing.conditions.condition import ConditionRefusal
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators.operator import ServiceRefusal
 from billing.tariffs.tariff import RateRefusal
@@ -99,6 +100,13 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         ChargeRefusal.SESSION_CAP: Outcome("session-cap-reached"),
         ChargeRefusal.SESSION_ENDED: Outcome("apology", TEMPORARY_FAILURE),
         ChargeRefusal.CALL_ENDED: Outcome("apology", TEMPORARY_FAILURE),
+        ConditionRefusal.DESTINATION: Outcome("not-from-this-line"),
+        ConditionRefusal.LOCAL_CALL: Outcome("not-from-this-line"),
+        ConditionRefusal.HOURS: Outcome("not-at-this-time"),
+        ConditionRefusal.SPEND_LIMIT: Outcome("spend-cap-reached"),
+        ConditionRefusal.TOLL_BLOCKED: Outcome("line-toll-blocked"),
+        ConditionRefusal.WRONG_BYPASS_CODE: Outcome("bypass-code-wrong"),
+        ConditionRefusal.LOCKED: Outcome("locked-out"),
         CallRefusal.LINE_NOT_IDENTIFIED: Outcome("line-not-identified"),
         CallRefusal.TOO_MANY_ATTEMPTS: Outcome("too-many-attempts"),
         CallRefusal.NO_ROUTE: Outcome("congestion", NO_ROUTE),
@@ -123,6 +131,7 @@ WRONG_ENTRIES: frozenset[StrEnum] = frozenset(
         AgeRefusal.NOT_PROVEN,
         CallRefusal.DESTINATION_NOT_VALID,
         TopUpRefusal.WRONG,
+        ConditionRefusal.WRONG_BYPASS_CODE,
     }
 )
 """Refusals after which the same question may be asked again."""

@@ -12,9 +12,10 @@ from billing.accounts.account import AccountRefusal, BindRefusal
 from billing.cards import service as card_service
 from billing.cards.card import TopUpRefusal
 from billing.cards.redeeming.service import ToppedUp
-from ivr.back_office import BackOffice, Payer, Shelf
+from ivr.back_office import BackOffice, Shelf
 from ivr.dialogue import questions
 from ivr.dialogue.entry import Entry, Keyed, Question
+from ivr.offer import Payer
 from ivr.reception import Identification, Plan
 from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
 from sounds import spoken

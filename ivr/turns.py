@@ -13,11 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from ani.trust.trust import Evidence, is_diverted, screening_of, verstat_of
 from ivr.agi.channel import Channel
 from ivr.agi.faults import CallerGone, ChannelFault
-from ivr.back_office import Authorised, BackOffice, Shelf
+from ivr.back_office import BackOffice, Shelf
 from ivr.call import Bye, CallStory, Decision, Dial, StoryRules
 from ivr.caller import AgiCaller
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.metering import Meter
+from ivr.offer import Authorised
 from ivr.reception import Ring
 from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE, outcome_of
 from ivr.settlement import Settler
@@ -91,11 +92,11 @@ class Turns:
             if not is_gone:
                 # A prompt file that is not there, most often; no decision is set, so the switch apologises.
                 self._log.warning("turn-failed", call=call.call_id, at=story.step, fault=type(fault).__name__)
-            if office.authorised is None:
+            if office.authorised is None and not office.is_passed_on:
                 ended = f"gone-at-{story.step}" if is_gone else GATEWAY_FAULT
                 await self._settler.settle_unanswered(call, ended)
             else:
-                # Money is held and the switch may or may not have got the decision: its own events tell.
+                # It may be connected: the switch may or may not have got the decision: its own events tell.
                 self._log.info("turn-cut", call=call.call_id, fault=type(fault).__name__)
         except Exception:
             # Outermost edge of a turn: the switch apologises, TollgateGone settles, and the server reports the fault.
@@ -147,14 +148,17 @@ class Turns:
             await self._settler.settle_unanswered(call, decision.disposition, decision.cause)
             await self._bye(channel, decision.cause)
             return
-        assert authorised is not None  # noqa: S101  (a story ends in Dial only with money held)
+        call.destination = decision.destination
+        if not decision.is_paid:
+            await self._order_dial(channel, call, decision)
+            return
+        assert authorised is not None  # noqa: S101  (a story ends in a paid Dial only with money held)
         call.rate, call.cap_ms = authorised.rate, authorised.cap_ms
         call.meter = Meter(authorised.granted_ms, authorised.final, 0)
         call.account_id, call.seen_revision = authorised.account_id, authorised.revision
         call.reconsider_due = authorised.is_shared
         call.ani = authorised.ani
         self._connected(call)
-        call.destination = decision.destination
         call.trunks_left = authorised.trunks[1:]
         await self._order_dial(channel, call, decision)
 

@@ -20,6 +20,7 @@ MODULES = (
     "billing.calls.tables",
     "billing.cards.tables",
     "billing.charging.tables",
+    "billing.conditions.tables",
     "billing.fraud.tables",
     "billing.ledger.tables",
     "billing.operators.tables",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing.charging.session import Session
+from billing.conditions.condition import SpendBound
 from billing.rating import Grant, Rate
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -132,6 +133,8 @@ class Authorise:
     valid_for: timedelta = timedelta(seconds=180)
     events: tuple[CallEvent, ...] = ()
     access_number: str = ""
+    spend: SpendBound | None = None
+    """What calls of the account from this line may cost, where its condition says so."""
 
 
 @dataclass(frozen=True, slots=True)

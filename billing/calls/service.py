@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection, Engine
 
 from ani.usage.usage import month_of
-from billing.calls import store
+from billing.calls import passing_store, store
 from billing.calls.call import (
     Authorise,
     Authorised,
@@ -31,6 +31,9 @@ from billing.charging import service as charging
 from billing.charging import store as charging_store
 from billing.charging.session import ChargeRefusal, Granted, Initiate, Line, Session, Terminated, Update
 from billing.charging.updating.service import KnownRates, Updated, update_many
+from billing.conditions import service as conditions
+from billing.conditions import store as condition_store
+from billing.conditions.condition import ConditionRefusal, SpendBound
 from billing.fraud import service as fraud
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.ledger import store as ledger_store
@@ -55,7 +58,10 @@ def open_call(conn: Connection, new: NewCall) -> str:
     return store.call_of_arrival(conn, new.switch, new.uniqueid, new.arrived_at) or new.call_id
 
 
-def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
+Refusal = ChargeRefusal | FraudRefusal | ConditionRefusal
+
+
+def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | Refusal:
     """Hold the price of the first grant and its talk time on the line, and connect the call, all or nothing.
 
     Judged first by the limits against fraud, which may refuse it or shorten it (CHG-11). The same session again is
@@ -151,6 +157,18 @@ def explain(engine: Engine, call_id: str) -> Explanation:
         )
 
 
+def pass_on(engine: Engine, call_id: str, destination: str, trunk: str, events: Sequence[CallEvent]) -> bool:
+    """Connect a call that no account pays for: nothing is held, nothing will be charged, its CDR tells where it went.
+
+    False when the call is not in dialogue any more.
+    """
+    with transaction(engine) as conn:
+        if not passing_store.pass_on(conn, call_id, destination, trunk):
+            return False
+        store.add_events(conn, call_id, events)
+    return True
+
+
 def _extend_many(conn: Connection, asked: Sequence[ExtendCall]) -> list[Extended | ChargeRefusal | Exception]:
     calls = store.lock_charged(conn, {ask.call_id for ask in asked})
     known = KnownRates(conn)
@@ -175,18 +193,23 @@ def _extended(updated: Updated) -> Extended | ChargeRefusal | Exception:
     return Extended(answer.grant, answer.is_replay) if isinstance(answer, Granted) else answer
 
 
-def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
+def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | Refusal:
     attempt = _attempt(wanted)
     permit = fraud.judge(conn, now, attempt)
     if isinstance(permit, FraudRefusal):
         return permit
+    cap_ms, ceiling_micros = permit.cap_ms, None
+    if wanted.spend is not None:
+        cap_ms, ceiling_micros = _within_spend(conn, now, wanted, wanted.spend, cap_ms)
+        if cap_ms < wanted.minimum_ms:
+            return ConditionRefusal.SPEND_LIMIT
     opened = Initiate(
         wanted.session_id,
         wanted.account_id,
         SERVICE,
         wanted.rate,
         wanted.wanted_ms,
-        permit.cap_ms,
+        cap_ms,
         wanted.minimum_ms,
         wanted.valid_for,
         destination=wanted.destination,
@@ -201,7 +224,28 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
             _raise_not_connected(conn, wanted.call_id)
         store.add_events(conn, wanted.call_id, wanted.events)
         fraud.keep(conn, now, attempt, permit)
-    return Authorised(answer.grant, permit.cap_ms, answer.is_replay, answer.revision, answer.is_shared)
+        if ceiling_micros is not None:
+            condition_store.add_ceiling(conn, wanted.call_id, ceiling_micros)
+    return Authorised(answer.grant, cap_ms, answer.is_replay, answer.revision, answer.is_shared)
+
+
+def _within_spend(
+    conn: Connection, now: datetime, wanted: Authorise, spend: SpendBound, cap_ms: int
+) -> tuple[int, int]:
+    """The cap and the most it may cost; of a session there is already, as they were. The account is locked."""
+    before = charging_store.find_session(conn, wanted.session_id)
+    if before is not None:
+        return before.cap_ms, 0
+    return conditions.longest(
+        conn,
+        now,
+        spend,
+        account_id=wanted.account_id,
+        ani=wanted.ani,
+        rate=wanted.rate,
+        cap_ms=cap_ms,
+        access_number=wanted.access_number,
+    )
 
 
 def _attempt(wanted: Authorise) -> fraud.Attempt:

@@ -36,7 +36,7 @@ def show(profile: Service, as_json: AsJson = False) -> None:
     from billing.operators.service import find_profile
 
     engine = open_engine(open_settings())
-    policy = service.policy_of(engine, find_profile(engine, *_names(profile)).id)
+    policy = service.policy_of(engine, find_profile(engine, *names_of(profile)).id)
     if as_json:
         rules = {row.value: {"demand": demand, "is_default": not own} for row, (demand, own) in policy.items()}
         print_document({"profile": profile, "rules": rules})
@@ -58,7 +58,7 @@ def set_demand(
     from runtime.clock import SystemClock
 
     engine = open_engine(open_settings(), dry_run=dry_run)
-    found = find_profile(engine, *_names(profile))
+    found = find_profile(engine, *names_of(profile))
     service.set_demand(engine, SystemClock(), found.id, evidence, demand, staff_name())
     if as_json:
         print_document({"profile": profile, "evidence": evidence, "demand": demand})
@@ -66,7 +66,8 @@ def set_demand(
         print_done(f"{profile}: {evidence.value} demands {demand.value}")
 
 
-def _names(profile: str) -> tuple[str, str]:
+def names_of(profile: str) -> tuple[str, str]:
+    """Operator and profile of a service as it was typed."""
     operator, slash, name = profile.partition("/")
     if not slash:
         raise CommandError("profile: OPERATOR/PROFILE, such as acme/talk", ExitCode.USAGE)

@@ -277,8 +277,8 @@ class _Reader:
             rest = [part for part in rest if not part.startswith("name=")]
             if len(rest) not in {1, 2} or len(names) > 1:
                 raise RateFieldError("bands: items such as mo-fr 18:00-08:00 0.05 are needed")
-            begins_s, ends_s = _hours(rest[0]) if len(rest) == 2 else (0, DAY_S)
-            windows.append(Window(_days(days), begins_s, ends_s, number))
+            begins_s, ends_s = read_hours(rest[0]) if len(rest) == 2 else (0, DAY_S)
+            windows.append(Window(read_days(days), begins_s, ends_s, number))
             bands.append(Band(names[0] if names else " ".join((days, *rest[:-1])), self._adjust("bands", rest[-1])))
         return Calendar(zone, tuple(windows), _holidays(self._get("holidays"))), tuple(bands)
 
@@ -314,7 +314,8 @@ def _percent(field: str, text: str) -> int:
     return -share if found[1] else share
 
 
-def _days(text: str) -> frozenset[int]:
+def read_days(text: str) -> frozenset[int]:
+    """The days of a window, such as mo-fr or sa,su; raises RateFieldError."""
     if text == "daily":
         return frozenset(range(7))
     found: set[int] = set()
@@ -327,7 +328,8 @@ def _days(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _hours(text: str) -> tuple[int, int]:
+def read_hours(text: str) -> tuple[int, int]:
+    """The seconds of the day from and until which a window such as 18:00-08:00 lasts; raises RateFieldError."""
     found = _HOURS.fullmatch(text)
     if found is not None:
         begins_s, ends_s = _second(found[1], found[2], found[3]), _second(found[4], found[5], found[6])

@@ -12,6 +12,7 @@ ACCESS_CODE = Question(
 )
 PIN = Question("pin", ("tollgate/enter-pin",), 8, 8, ("tollgate/pin-wrong",))
 CARD = Question("card", ("tollgate/enter-voucher",), 8, 8, ("tollgate/voucher-wrong",))
+BYPASS_CODE = Question("bypass-code", ("tollgate/enter-bypass-code",), 1, 8, ("tollgate/bypass-code-wrong",))
 PIN_TO_BLOCK = Question("block-pin", ("tollgate/enter-pin-to-block",), 8, 8, ("tollgate/pin-wrong",))
 DESTINATION = Question(
     "destination", ("tollgate/enter-destination",), 2, 20, ("tollgate/destination-not-valid",), star_allowed=True

@@ -14,8 +14,6 @@ from ani.usage.tables import line_usage
 from billing.accounts.tables import account
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, Authorised, CallEvent, Cdr, NewCall, Settle
-from billing.charging.session import ChargeRefusal
-from billing.fraud.rules.fraud import FraudRefusal
 from billing.ledger import service as ledger_service
 from billing.ledger.transfer import Credited
 from billing.operators.tables import operator, service_profile
@@ -174,7 +172,7 @@ class Books:
         }
         return Authorise(**values)  # type: ignore[arg-type]  # the names are checked when it is made
 
-    def authorise(self, wanted: Authorise) -> Authorised | ChargeRefusal | FraudRefusal:
+    def authorise(self, wanted: Authorise) -> Authorised | call_service.Refusal:
         """Ask for it."""
         return call_service.authorise(self.engine, self.clock, wanted)
 

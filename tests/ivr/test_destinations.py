@@ -12,7 +12,8 @@ from billing.operators import store as operator_store
 from billing.tariffs.service import RateBook
 from billing.tariffs.tariff import RateRefusal
 from dialplan.routes.service import RouteBook
-from ivr.back_office import BackOffice, Offer, Shelf
+from ivr.back_office import BackOffice, Shelf
+from ivr.offer import Offer
 from ivr.reception import Identification, Plan
 from ivr.refusals import CallRefusal
 from runtime import database
