@@ -28,7 +28,7 @@ test:  ## all tests: units, both databases, and calls through a real Asterisk
 
 proof:  ## the promises at their full counts: calls on a real Asterisk, then the load alone (hours on two cores)
 	@docker/install.sh test
-	@$(PYTHON) -m pytest --proof -m "not load" -v -s $(or $(T),tests/live tests/billing tests/proof)
+	@$(PYTHON) -m pytest --proof -m "not load" -v -s $(or $(T),tests/live tests/billing tests/proof tests/simulation)
 	@$(PYTHON) -m pytest --proof -m load -v -s $(or $(T),tests/live) || [ $$? = 5 ]  # 5: T has no such tests
 
 bench:  ## measurements: run alone on an idle machine
@@ -41,9 +41,9 @@ demo: install  ## a gateway, a telephone network and a prepaid call you can watc
 up: install  ## the gateway and a telephone network; register a softphone and call
 	@.venv/bin/tollgate demo up $(UP)
 
-simulate:  ## seeded simulation with kills, duplicates and delays
+simulate:  ## seeded simulation with kills, duplicates and delays: SEED=1 SESSIONS=1000000
 	@docker/install.sh test
-	@$(PYTHON) -m pytest -m "not live and not load" -v -s tests/simulation
+	@$(PYTHON) -m tests.simulation.run $(if $(SEED),--seed $(SEED)) $(if $(SESSIONS),--sessions $(SESSIONS))
 
 constraints:  ## pin what is installed now
 	@{ printf '%s\n' '# What was tested together; `make install` takes exactly these. Renewed by `make constraints`.'; \

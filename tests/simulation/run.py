@@ -1,0 +1,146 @@
+"""`make simulate SEED=1 SESSIONS=1000000`: worlds from seeds, on every processor, until one goes wrong or all are told.
+
+A world is a town with a database of its own. Worlds have the seeds SEED, SEED+1 and so on, so the world that went wrong
+is played again alone, by its seed.
+"""
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime import database, schema
+from tests.simulation.intents import ViolationError
+from tests.simulation.world import Told, World
+
+WORLD = 2_500
+"""Sessions in one world, when nothing else is said: so many seconds, and the audit's memory."""
+REPORT_EVERY_S = 15.0
+_MEMORY = Path("/dev/shm")  # a database that is thrown away may live in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Violated:
+    """A world that went wrong."""
+
+    seed: int
+    sessions: int
+    step: int
+    what: str
+    story: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"VIOLATION in the world of seed {self.seed}, step {self.step}:",
+            f"  {self.what}",
+            "what happened to that account:",
+            *(f"  {line}" for line in self.story),
+            f"again: make simulate SEED={self.seed} SESSIONS={self.sessions}",
+        ]
+        return "\n".join(lines)
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """A directory with a migrated, empty database to copy."""
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="tollgate-simulation-", dir=place) as name:
+        engine = database.create_engine(f"sqlite:///{name}/template.db")
+        with database.transaction(engine) as connection:
+            schema.upgrade(connection)
+        with engine.connect() as connection:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        engine.dispose()
+        yield Path(name)
+
+
+def play(directory: Path, seed: int, sessions: int) -> Told | Violated:
+    """One world, on a copy of the empty database."""
+    with tempfile.TemporaryDirectory(dir=directory) as name:
+        shutil.copyfile(directory / "template.db", Path(name) / "world.db")
+        return play_on(f"sqlite:///{name}/world.db", seed, sessions)
+
+
+def play_on(url: str, seed: int, sessions: int) -> Told | Violated:
+    """One world, on the empty database at this address."""
+    world = World(url, seed, sessions)
+    try:
+        return world.play()
+    except ViolationError as violation:
+        what = violation.what
+        if violation.__cause__ is not None:
+            what += "\n" + "".join(traceback.format_exception(violation.__cause__))
+        return Violated(seed, sessions, world.step, what, tuple(world.story_of(violation.account_id)))
+
+
+def _play(wanted: tuple[Path, int, int]) -> Told | Violated:
+    return play(*wanted)
+
+
+def worlds(seed: int, sessions: int) -> list[tuple[int, int]]:
+    """Seed and number of sessions of each world."""
+    whole, rest = divmod(sessions, WORLD)
+    sizes = [WORLD] * whole + ([rest] if rest else [])
+    return [(seed + number, size) for number, size in enumerate(sizes)]
+
+
+def simulate(seed: int, sessions: int, jobs: int) -> int:
+    """Play them all, in this process when `jobs` are fewer than two; 0, or 1 at the first violation."""
+    print(f"seed {seed}, {sessions} sessions, {max(1, jobs)} processes", flush=True)
+    started_s = said_s = time.monotonic()
+    told: list[Told] = []
+    with workshop() as directory, _played([(directory, *one) for one in worlds(seed, sessions)], jobs) as answers:
+        for answer in answers:
+            if isinstance(answer, Violated):
+                print(answer, flush=True)
+                return 1
+            told.append(answer)
+            if time.monotonic() - said_s >= REPORT_EVERY_S:
+                said_s = time.monotonic()
+                _report(told, said_s - started_s)
+    _report(told, time.monotonic() - started_s)
+    print("0 violations", flush=True)
+    return 0
+
+
+@contextmanager
+def _played(wanted: list[tuple[Path, int, int]], jobs: int) -> Iterator[Iterator[Told | Violated]]:
+    """What comes of each world, as it is told; the worlds still being told are given up at the end."""
+    if jobs < 2 or len(wanted) < 2:
+        yield map(_play, wanted)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield pool.imap_unordered(_play, wanted)
+
+
+def _report(told: list[Told], seconds: float) -> None:
+    sessions = sum(one.sessions for one in told)
+    print(
+        f"{sessions} sessions ({sum(one.granted for one in told)} granted) in {len(told)} worlds,"
+        f" {sum(one.steps for one in told)} steps, {sum(one.commits for one in told)} commits looked at,"
+        f" {sum(one.faults for one in told)} faults, {sum(one.kills for one in told)} kills"
+        f" - {seconds:.0f} s, {sessions / seconds:.0f} sessions/s",
+        flush=True,
+    )
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="simulate calls, services, recharges and everything that goes wrong")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sessions", type=int, default=1_000_000)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    wanted = parser.parse_args()
+    return simulate(wanted.seed, wanted.sessions, max(1, wanted.jobs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
