@@ -21,7 +21,7 @@ from tests.simulation.virtual import SECOND
 if TYPE_CHECKING:
     from tests.simulation.world import Customer, World
 
-SERVICES = (("airtime", "15550100", "1", 60), ("data", "net", "net", 4_000_000), ("message", "sms", "sms", 10))
+SERVICES = (("airtime", "12125550123", "1", 60), ("data", "net", "net", 4_000_000), ("message", "sms", "sms", 10))
 """Service, code, the prefix that prices it, and how much of it is a good piece."""
 CHANGED = "changed-replay"
 """The answer ChangedReplayError."""

@@ -224,7 +224,7 @@ class SimGateway(Gateway):
             except SQLAlchemyError:
                 call = None
         if call is None:
-            self._sim_switch.caller_leaves(ring, status)
+            self._sim_switch.caller_leaves(ring)
             return
         call.in_turn = True
         try:
@@ -233,7 +233,7 @@ class SimGateway(Gateway):
                 await self._settler.settle_unanswered(call, "busy", 17, "after-dial")
             elif record is not None and record.ended_at is not None:
                 await self._settler.settle_answered(call, record, "after-dial")
-            self._sim_switch.caller_leaves(ring, status)
+            self._sim_switch.caller_leaves(ring)
         finally:
             if self.process.alive:
                 call.in_turn = False
@@ -270,6 +270,7 @@ class SimGateway(Gateway):
             month_cap_ms=MONTH_CAP_S * 1000,
             wanted_ms=POLICY.first_grant_ms,
             minimum_ms=MINIMUM_MS,
+            profile_id=self._service_profile_id,
             valid_for=timedelta(seconds=180),
         )
         return call_service.authorise(self._engine, self._clock, wanted)

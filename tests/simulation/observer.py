@@ -4,7 +4,8 @@ Cheap on purpose: one look at all accounts, and a closer one at those that chang
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 from sqlalchemy.engine import Engine, make_url
 
 from billing.ledger import service as ledger_service
+from runtime.database import from_micros
 from tests.simulation.intents import CALL, Intents, MeantSession, ViolationError
 from tests.simulation.prices import Price
 from tests.simulation.virtual import SECOND, VirtualClock
@@ -269,22 +271,21 @@ class Observer:
         self._audit_lines()
 
     def _audit_lines(self) -> None:
-        held = self._look.rows(
-            "SELECT c.ani, SUM(s.granted_ms) FROM call c JOIN charging_session s ON s.id = c.charging_session_id"
-            " WHERE s.state = 'open' AND c.ani <> '' GROUP BY c.ani"
-        )
-        used = self._look.rows(
-            "SELECT c.ani, SUM(CASE WHEN s.used_ms < s.granted_ms THEN s.used_ms ELSE s.granted_ms END)"
-            " FROM call c JOIN charging_session s ON s.id = c.charging_session_id"
-            " WHERE s.state = 'closed' AND c.ani <> '' GROUP BY c.ani"
-        )
-        kept = self._look.rows("SELECT ani, SUM(held_ms), SUM(used_ms) FROM line_usage GROUP BY ani")
-        _same("talk time held", held, [(row[0], row[1]) for row in kept])
-        _same("talk time used", used, [(row[0], row[2]) for row in kept])
-
-
-def _same(what: str, ones: Sequence[Row], others: Sequence[Row]) -> None:
-    first = {row[0]: int(row[1]) for row in ones if row[1]}
-    second = {row[0]: int(row[1]) for row in others if row[1]}
-    if first != second:
-        raise ViolationError(f"{what} by sessions {first}, by lines {second}")
+        """Talk time is held and used in the month in which its session started."""
+        held: Counter[tuple[str, str]] = Counter()
+        used: Counter[tuple[str, str]] = Counter()
+        for ani, started_us, granted, used_ms in self._look.rows(
+            "SELECT c.ani, s.started_at, s.granted_ms, s.used_ms"
+            " FROM call c JOIN charging_session s ON s.id = c.charging_session_id WHERE c.ani <> ''"
+        ):
+            month = from_micros(started_us).strftime("%Y-%m")
+            if used_ms is None:
+                held[ani, month] += granted
+            else:
+                used[ani, month] += min(used_ms, granted)
+        for ani, month, held_ms, used_ms in self._look.rows("SELECT ani, month, held_ms, used_ms FROM line_usage"):
+            found = (held.pop((ani, month), 0), used.pop((ani, month), 0))
+            if found != (held_ms, used_ms):
+                raise ViolationError(f"{ani} in {month}: {held_ms} held, {used_ms} used; by its sessions {found}")
+        if any(held.values()) or any(used.values()):
+            raise ViolationError(f"talk time that no line has: {held} held, {used} used")

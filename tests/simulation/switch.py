@@ -35,6 +35,8 @@ class SimCall:
     caller_up: bool = True
     state: str = "dialogue"
     """dialogue, ringing, up, over."""
+    status: str = ""
+    """DIALSTATUS, once there is one."""
     answered_us: int = 0
     answered_wall_us: int | None = None
     ended_wall_us: int | None = None
@@ -89,9 +91,11 @@ class SimSwitch:
         if call.fate != "answer":
             call.state = "over"
             call.over_us = self._clock.elapsed_us
+            call.status = call.fate
             self.dialled(call, call.fate, "")
             return
         call.state = "up"
+        call.status = "ANSWER"
         call.answered_us = self._clock.elapsed_us
         call.answered_wall_us = self._clock.wall_us
         call.steps_at_answer = self._clock.steps
@@ -125,19 +129,19 @@ class SimSwitch:
         ended = "" if call.ended_wall_us is None else stamp(call.ended_wall_us)
         return f"{stamp(call.answered_wall_us or 0)}|{ended}|16"
 
-    def caller_leaves(self, call: SimCall, status: str = "") -> None:
+    def caller_leaves(self, call: SimCall) -> None:
         """The caller's leg is gone, and with it whatever rings or talks."""
         if not call.caller_up:
             return
         if call.state == "up":
             self.hang_up(call)
-            status = "ANSWER"
         call.caller_up = False
         if call.state != "over":
-            status = "CANCEL" if call.state == "ringing" else status
+            if call.state == "ringing":
+                call.status = "CANCEL"
             call.state = "over"
             call.over_us = self._clock.elapsed_us
-        self._tell(call, "TollgateGone", status)
+        self._tell(call, "TollgateGone")
 
     def die(self) -> None:
         """Every leg is gone and nobody was told; what was written down is kept."""
@@ -149,14 +153,14 @@ class SimSwitch:
                 call.state, call.caller_up = "over", False
         self._by_leg.clear()
 
-    def _tell(self, call: SimCall, kind: str, status: str = "") -> None:
+    def _tell(self, call: SimCall, kind: str) -> None:
         leg = call.uniqueid if kind == "TollgateGone" else call.called_uniqueid
         headers = {
             "UserEvent": kind,
             "Call": call.call_id,
             "Linkedid": call.uniqueid,
             "Uniqueid": leg,
-            "Dialstatus": status,
+            "Dialstatus": call.status,
             "Answered": "" if call.answered_wall_us is None else stamp(call.answered_wall_us),
             "Ended": "" if call.ended_wall_us is None else stamp(call.ended_wall_us),
             "Cause": "16",

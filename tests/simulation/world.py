@@ -323,7 +323,7 @@ class World:
         if self._gateway.process.alive:
             self._gateway.after_dial(call, status, record)
         else:
-            self.loop.after(SECOND, self.switch.caller_leaves, call, status)
+            self.loop.after(SECOND, self.switch.caller_leaves, call)
 
     def _call_fault(self, meant: MeantSession, now: Seen) -> str | None:
         """Why the settlement of a call is not what truly happened."""
