@@ -4,17 +4,29 @@ themselves, in another order than they spoke, and some fall silent in the middle
 
 import random
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts import service as account_service
 from billing.charging.session import Terminated
 from billing.consumption import service as consumption
-from billing.consumption.consumption import LARGEST_USE, LONGEST_SESSION_MS, Debited, Event, Open, Refunded, Reservation
+from billing.consumption.consumption import (
+    LARGEST_USE,
+    LONGEST_SESSION_MS,
+    Debited,
+    Event,
+    ExtendSession,
+    Open,
+    Refunded,
+    Reservation,
+)
+from billing.consumption.extending import service as extending
 from billing.fraud import service as fraud
 from billing.fraud.rules.fraud import SuspensionReason
 from billing.ledger import service as ledger_service
 from billing.ledger.transfer import ChangedReplayError, Credited, TransferKind
 from runtime.faults import StaffError
+from runtime.group_commit import GroupCommit
 from tests.simulation.intents import MeantSession, ViolationError
 from tests.simulation.virtual import SECOND
 
@@ -53,11 +65,47 @@ def _attempt(
     world: "World", customer: "Customer", what: str, work: Callable[[], Any], done: Callable[[Any], None]
 ) -> None:
     answered, answer = world.serve(customer, what, work)
+    if isinstance(answer, Future):
+        _wait(world, customer, what, work, done, answer)
+        return
     if not answered or (not world.calm and world.chance.random() < 0.03):
         again_us = world.chance.choice((50_000, 1 * SECOND, 5 * SECOND))
         world.loop.after(again_us, _attempt, world, customer, what, work, done)
         return
     done(answer)
+
+
+def _wait(
+    world: "World",
+    customer: "Customer",
+    what: str,
+    work: Callable[[], Any],
+    done: Callable[[Any], None],
+    answer: "Future[Any]",
+) -> None:
+    """The answer comes later, with those of others, or never; who waited for long asks again."""
+    waiting = [True]
+
+    def told() -> None:
+        if waiting and answer.done():
+            waiting.clear()
+            fault = answer.exception()
+            if isinstance(fault, ChangedReplayError):
+                done(CHANGED)
+            elif fault is not None:
+                world.tell(customer.account_id, f"{what}: {type(fault).__name__}")
+                world.loop.after(SECOND, _attempt, world, customer, what, work, done)
+            else:
+                world.tell(customer.account_id, f"{what}: {answer.result()}")
+                done(answer.result())
+
+    def too_late() -> None:
+        if waiting:
+            waiting.clear()
+            _attempt(world, customer, what, work, done)
+
+    answer.add_done_callback(lambda _: world.loop.after(0, told))
+    world.loop.after(world.chance.choice((400_000, 8 * SECOND, 8 * SECOND)), too_late)
 
 
 def _ghost(
@@ -144,14 +192,12 @@ class Application:
         self._update(wanted + self._chance.randrange(0, self._piece), lambda _: self._later(self._go_on))
 
     def _update(self, wanted: int, then: Callable[[Any], None]) -> None:
-        world, used = self._world, self._used
+        used = self._used
         self._number += 1
         number = self._number
 
         def work() -> Any:
-            return consumption.extend_session(
-                world.engine, world.clock, world.operator_id, self._session_id, number, used, wanted
-            )
+            return self._extension(number, used, wanted)
 
         def done(answer: Any) -> None:
             if isinstance(answer, Reservation):
@@ -164,6 +210,15 @@ class Application:
         if self._chance.random() < 0.02:
             self._changed_update(number, used, wanted)
 
+    def _extension(self, number: int, used: int, wanted: int) -> Any:
+        """As `consumption.extend_session` asks, but without a thread that waits: those who come together are answered
+        together."""
+        world = self._world
+        ask = ExtendSession(world.operator_id, self._session_id, number, used, wanted, world.clock.now())
+        together: GroupCommit[ExtendSession, Any] = extending._EXTENSIONS
+        pool: Any = world.web
+        return together.submit(world.engine, ask, pool)
+
     def _changed_update(self, number: int, used: int, wanted: int) -> None:
         """The same number with another wish, after it was answered: never granted."""
         world = self._world
@@ -171,9 +226,7 @@ class Application:
         def again() -> Any:
             if number not in self._meant.answers:
                 return CHANGED
-            return consumption.extend_session(
-                world.engine, world.clock, world.operator_id, self._session_id, number, used, wanted + 7
-            )
+            return self._extension(number, used, wanted + 7)
 
         world.loop.after(
             8 * SECOND,

@@ -5,6 +5,8 @@ switch know.
 """
 
 import asyncio
+import contextlib
+import contextvars
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,7 +33,7 @@ from ivr.switch_record import parse_record
 from runtime import database
 from tests.simulation.faults import Killed
 from tests.simulation.switch import SimCall, SimSwitch, SwitchLink
-from tests.simulation.virtual import VirtualClock, VirtualLoop
+from tests.simulation.virtual import OWNER, VirtualClock, VirtualLoop
 
 SWITCH = "gw1"
 POLICY = MeterPolicy(30_000, 10_000, ())
@@ -70,6 +72,8 @@ class Process:
         delays_us: Callable[[], tuple[int, int]],
     ) -> None:
         self.alive = True
+        self.context = contextvars.copy_context()
+        self.context.run(OWNER.set, self)
         self.killed: Callable[[], None] = lambda: None
         self._run = run
         self._loop = loop
@@ -81,6 +85,16 @@ class Process:
         if self.alive:
             self.alive = False
             self.killed()
+
+    def submit(self, work: Callable[..., Any], *args: Any) -> None:
+        """Do it a little later; it answers by itself, or not at all."""
+        if self.alive:
+            self._loop.after(self._delays_us()[0], self._submitted, work, args)
+
+    def _submitted(self, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if self.alive:
+            with contextlib.suppress(Killed):
+                self._run(self, lambda: work(*args))
 
     def take(self, work: Callable[[], Any], answer: "asyncio.Future[Any]") -> None:
         """Do it a little later, and tell the answer later still."""
@@ -149,31 +163,31 @@ class SimGateway(Gateway):
             engine, self._clock, link, self._pool, self._live, self._meters, self._settler, SWITCH, log
         )
         self._ami = cast(Any, _Silence())
-        self._spawn(self._recovery.resync_or_retry())
-        self._spawn(self._recovery.run_for_ever())
+        for work in (self._recovery.resync_or_retry(), self._recovery.run_for_ever()):
+            process.context.run(self._spawn, work)
         loop.after(LOOK_EVERY_US, self._look)
 
     def heed(self, event: Any) -> None:
         """The switch says something."""
         if self.process.alive:
-            self._on_event(event)
+            self.process.context.run(self._on_event, event)
 
     def link(self, *, up: bool) -> None:
         """The link to the switch is lost or back."""
         if self.process.alive:
-            self._spawn(self._on_up() if up else self._on_down("cut"))
+            self.process.context.run(self._spawn, self._on_up() if up else self._on_down("cut"))
 
     def call(self, call: SimCall, meant: Callable[[Rate], None]) -> None:
         """A caller has dialled: the turn `/call`, from the moment he keyed the number."""
-        self._spawn(self._call(call, meant))
+        self.process.context.run(self._spawn, self._call(call, meant))
 
     def after_dial(self, call: SimCall, status: str, record: str) -> None:
         """The turn `/after-dial`."""
-        self._spawn(self._after(call, status, record))
+        self.process.context.run(self._spawn, self._after(call, status, record))
 
     def _look(self) -> None:
         if self.process.alive:
-            self._spawn(self._looked())
+            self.process.context.run(self._spawn, self._looked())
             self._loop.after(LOOK_EVERY_US, self._look)
 
     async def _looked(self) -> None:

@@ -53,7 +53,7 @@ def plant(patch: Path, place: Path) -> None:
     apply(patch, place)
 
 
-def hunt(place: Path, seed: int, sessions: int, limit_s: float = 600.0) -> subprocess.CompletedProcess[str]:
+def hunt(place: Path, seed: int, sessions: int, limit_s: float = 1200.0) -> subprocess.CompletedProcess[str]:
     """The simulation of the product at `place`, in a process of its own."""
     command = ("-m", "tests.simulation.run", "--seed", str(seed), "--sessions", str(sessions), "--jobs", "1")
     return subprocess.run(

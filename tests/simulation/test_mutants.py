@@ -30,7 +30,7 @@ def test_they_are_found(tmp_path: Path, times: Callable[[int, int], int]) -> Non
     for patch in hunted:
         place = tmp_path / patch.stem
         mutants.plant(patch, place)
-        found = mutants.hunt(place, 1, 10_000)
+        found = mutants.hunt(place, 1, 25_000)
         if found.returncode != 1 or "again: make simulate SEED=" not in found.stdout:
             unfound.append((patch.stem, found.stdout[-2000:], found.stderr[-2000:]))
     assert unfound == []

@@ -48,6 +48,24 @@ class VirtualClock:
         self.steps += 1
 
 
+class Mortal(Protocol):
+    """A process that may be dead."""
+
+    alive: bool
+
+
+OWNER: contextvars.ContextVar[Mortal | None] = contextvars.ContextVar("owner", default=None)
+"""Whose work is being done; what a dead process had yet to do is never done."""
+
+
+_NOBODY = contextvars.Context()
+
+
+def _is_orphan(handle: Any) -> bool:
+    owner = handle._context.get(OWNER)
+    return owner is not None and not owner.alive
+
+
 class Pool(Protocol):
     """Where a process puts work that waits for the database."""
 
@@ -79,7 +97,7 @@ class VirtualLoop:
         """Let time pass until the next thing is due, do it, and all that follows at once."""
         when_us, _, handle = heapq.heappop(self._later)
         self._clock.elapsed_us = max(self._clock.elapsed_us, when_us)
-        if not handle.cancelled():
+        if not (handle.cancelled() or _is_orphan(handle)):
             handle._run()
             self.run_ready()
 
@@ -87,12 +105,13 @@ class VirtualLoop:
         """Do what is due now."""
         while self._ready:
             handle = self._ready.popleft()
-            if not handle.cancelled():
+            if not (handle.cancelled() or _is_orphan(handle)):
                 handle._run()
 
     def after(self, delay_us: int, callback: Callable[..., object], *args: object) -> None:
-        """Call it that much later."""
-        self._push(self._clock.elapsed_us + delay_us, asyncio.Handle(callback, args, self.as_loop))
+        """Call it that much later; it belongs to no process, whoever asked for it."""
+        handle = asyncio.Handle(callback, args, self.as_loop, _NOBODY.copy())
+        self._push(self._clock.elapsed_us + delay_us, handle)
 
     def _push(self, when_us: int, handle: asyncio.Handle) -> None:
         self._number += 1
@@ -107,6 +126,8 @@ class VirtualLoop:
         handle = asyncio.Handle(callback, args, self.as_loop, context)
         self._ready.append(handle)
         return handle
+
+    call_soon_threadsafe = call_soon
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from billing.accounts import service as account_service
@@ -72,7 +73,8 @@ class World:
         self.loop = VirtualLoop(self.clock, self.fail)
         self.faults = Faults(self.chance, break_share=0.03, wait_share=0.04)
         self.faults.let_others_go = self._let_others_go
-        self.engine = open_database(url, self.faults)
+        self._url = url
+        self._engines: list[Engine] = []
         self._clean = database.create_engine(url)
         self.calm = False
         self.violation: ViolationError | None = None
@@ -170,18 +172,24 @@ class World:
         before = self.chance.choice((0, 0, 0, 0, 1_000, 1_000, 5_000, 5_000, 60_000, 1_500_000))
         return before, self.chance.choice((0, 0, 0, 0, 0, 0, 0, 0, 20_000, 900_000))
 
+    def _process(self) -> tuple[Process, Engine]:
+        """A new process with an engine of its own."""
+        engine = open_database(self._url, self.faults)
+        self._engines.append(engine)
+        return Process(self.run, self.loop, self.chance, self._delays_us), engine
+
     def _start_web(self) -> None:
-        self._web = Process(self.run, self.loop, self.chance, self._delays_us)
-        self._web.killed = lambda: self.loop.after(self.chance.randrange(1, 10 * SECOND), self._start_web)
+        self.web, self.engine = self._process()
+        self.web.killed = lambda: self.loop.after(self.chance.randrange(1, 10 * SECOND), self._start_web)
         self.web_rates = RateBook(self.engine, self.clock)
         self._unwell()
 
     def _start_gateway(self) -> None:
-        process = Process(self.run, self.loop, self.chance, self._delays_us)
+        process, engine = self._process()
         process.killed = self._gateway_killed
         log = Log(self.fail)
         self._gateway = SimGateway(
-            self.engine, self.clock, self.loop, self.switch, process, self.chance, self._service, log, self._refused
+            engine, self.clock, self.loop, self.switch, process, self.chance, self._service, log, self._refused
         )
         self.switch.say = self._gateway.heed
         self._unwell()
@@ -223,11 +231,11 @@ class World:
 
     def serve(self, customer: Customer, what: str, work: Callable[[], Any]) -> tuple[bool, Any]:
         """Let the web process answer a request; false when no answer comes."""
-        if not self._web.alive:
+        if not self.web.alive:
             return False, None
         self.tell(customer.account_id, what)
         try:
-            answer = self.run(self._web, lambda: customers.changed_or(work), (customer.account_id,))
+            answer = self.run(self.web, lambda: customers.changed_or(work), (customer.account_id,))
         except Killed:
             self.tell(customer.account_id, f"{what}: the process was killed")
             return False, None
@@ -370,7 +378,8 @@ class World:
             self.loop.abandon()
             asyncio._set_running_loop(None)
             self.look.close()
-            self.engine.dispose()
+            for engine in self._engines:
+                engine.dispose()
             self._clean.dispose()
 
     def _play(self) -> Told:
@@ -391,7 +400,7 @@ class World:
             (400.0, self._switch_dies),
         ):
             self._now_and_then(mean_s, event)
-        self.loop.after(20 * SECOND, self._reap)
+        self.loop.after(20 * SECOND, self._reap_often)
         self.loop.after(30 * SECOND, self._sweep)
         audit_at = AUDIT_EVERY
         while not (self.calm and self.clock.elapsed_us > self._calm_until_us):
@@ -472,7 +481,7 @@ class World:
         self._gateway.process.kill()
 
     def _kill_web(self) -> None:
-        self._web.kill()
+        self.web.kill()
 
     def _database_stops(self) -> None:
         self.faults.refusing = True
@@ -502,6 +511,7 @@ class World:
         self._tell_all(f"the clock is set by {by_us} us")
         self.clock.step(by_us)
         self._unwell()
+        self.loop.after(SECOND // 10, self._reap)
 
     def _switch_dies(self) -> None:
         self._tell_all("the switch died")
@@ -510,15 +520,18 @@ class World:
 
     def _reap(self) -> None:
         """End the silent sessions; it takes its time, so that some of them speak while it does."""
-        if self._web.alive:
-            before, self.faults.wait_share = self.faults.wait_share, 0.5
+        if self.web.alive:
+            before, self.faults.wait_share = self.faults.wait_share, 0.9
             try:
-                self.run(self._web, lambda: consumption.end_overdue(self.engine, self.clock))
+                self.run(self.web, lambda: consumption.end_overdue(self.engine, self.clock))
             except (Killed, DBAPIError):
                 pass
             finally:
                 self.faults.wait_share = before
-        self.loop.after(20 * SECOND, self._reap)
+
+    def _reap_often(self) -> None:
+        self._reap()
+        self.loop.after(20 * SECOND, self._reap_often)
 
     def _sweep(self) -> None:
         """Calls that are long over are settled, and forgotten."""
