@@ -133,9 +133,9 @@ class BackOffice:
         """The account this code opens on this line; a wrong one is counted."""
         return await self._run(self._check_access_code, ani, code)
 
-    async def check_pin(self, ani: str, pin: str) -> Payer | StrEnum:
-        """The account this PIN opens; a wrong one is counted."""
-        return await self._run(self._check_pin, ani, pin)
+    async def check_pin(self, plan: Plan, pin: str) -> Payer | StrEnum:
+        """The account of the service's operator that this PIN opens; a wrong one is counted."""
+        return await self._run(self._check_pin, plan.ani, plan.profile.operator_id, pin)
 
     async def issue_pin(self, payer: Payer, range_name: str) -> str | None:
         """A new PIN for the account, of the service's range; only its hash is kept. None when the range is full."""
@@ -231,9 +231,10 @@ class BackOffice:
         answer = account_service.check_access_code(shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, code)
         return answer if isinstance(answer, StrEnum) else self._payer(answer)
 
-    def _check_pin(self, ani: str, pin: str) -> Payer | StrEnum:
+    def _check_pin(self, ani: str, operator_id: int, pin: str) -> Payer | StrEnum:
         shelf = self._shelf
-        answer = account_service.check_pin(shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, pin)
+        means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
+        answer = account_service.check_pin(*means, ani, pin, operator_id=operator_id)
         return answer if isinstance(answer, StrEnum) else self._payer(answer)
 
     def _issue_pin(self, account_id: int, range_name: str) -> str | None:

@@ -142,11 +142,13 @@ class CallStory:
         if plan.by is Identification.LINE and plan.account is not None:
             return await self._office.payer(plan.account.account_id)
         is_code = plan.by is Identification.ACCESS_CODE
-        check = self._office.check_access_code if is_code else self._office.check_pin
         question = questions.ACCESS_CODE if is_code else questions.PIN
 
         async def try_entry(digits: str) -> Payer | StrEnum:
-            answer = await check(plan.ani, digits)
+            if is_code:
+                answer = await self._office.check_access_code(plan.ani, digits)
+            else:
+                answer = await self._office.check_pin(plan, digits)
             if isinstance(answer, StrEnum):
                 self._note(question.name, str(answer))
             else:

@@ -89,8 +89,7 @@ class SelfService:
             entry, digits = entry.hear(await self._ask(entry))
             if digits is None:
                 continue
-            found = await self._office.check_pin(plan.ani, digits)
-            answer = found if isinstance(found, StrEnum) else _is_his(found, payer)
+            answer = await self._office.with_shelf(_prove, plan.ani, payer.account_id, digits)
             if answer is None or answer not in WRONG_ENTRIES:
                 return answer
             entry = entry.wrong((_prompt(answer),))
@@ -114,9 +113,9 @@ def _sells_cards(shelf: Shelf, operator_id: int) -> bool:
     return card_service.sells_cards(shelf.engine, operator_id)
 
 
-def _is_his(found: Payer, payer: Payer) -> AccountRefusal | None:
-    """The PIN of another account is as wrong as any."""
-    return None if found.account_id == payer.account_id else AccountRefusal.WRONG_PIN
+def _prove(shelf: Shelf, ani: str, account_id: int, pin: str) -> AccountRefusal | None:
+    means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
+    return account_service.prove_pin(*means, ani=ani, account_id=account_id, pin=pin)
 
 
 def _prompt(refusal: StrEnum) -> str:

@@ -59,21 +59,46 @@ def check_access_code(
         return _opened(conn, found, limits=limits, clock=clock, checked=only)
 
 
-def check_pin(engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, pin: str) -> int | AccountRefusal:
+def check_pin(
+    engine: Engine,
+    clock: Clock,
+    pepper: Pepper,
+    limits: Limits,
+    ani: str,
+    pin: str,
+    *,
+    operator_id: int | None = None,
+    may_redeem: bool = True,
+) -> int | AccountRefusal:
     """The account that a PIN opens (its id), or why none is given.
 
-    Unknown, revoked and ended PINs and those of cards that are not activated or void answer alike, by the same
-    statements. The first use of a card opens its account.
+    Unknown, revoked and ended PINs, those of cards that are not activated or void and, where it is told, those of
+    another operator answer alike, by the same statements. The first use of a card opens its account, if it may.
     """
     now = clock.now()
     with transaction(engine) as conn:
         if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now):
             return AccountRefusal.LOCKED
-        found = open_by_pin(conn, pepper.digest("pin", pin), now)
+        found = open_by_pin(conn, pepper.digest("pin", pin), now, operator_id=operator_id, may_redeem=may_redeem)
         if found is None:
             record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now)
             return AccountRefusal.WRONG_PIN
         return _opened(conn, found, limits=limits, clock=clock, checked=None)
+
+
+def prove_pin(
+    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, *, ani: str, account_id: int, pin: str
+) -> AccountRefusal | None:
+    """None when this PIN opens this account; that of another is as wrong as any, and counted against both."""
+    now = clock.now()
+    with transaction(engine) as conn:
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now):
+            return AccountRefusal.LOCKED
+        found = open_by_pin(conn, pepper.digest("pin", pin), now, may_redeem=False)
+        if found is not None and found[0] == account_id:
+            return None
+        record_wrong(conn, ani=ani, account_id=account_id, kind="pin", at=now)
+        return AccountRefusal.WRONG_PIN
 
 
 def top_up(

@@ -29,7 +29,7 @@ def block_by_pin(
 
     A right PIN of another account is answered, and counted, as a wrong one.
     """
-    account_id = account_service.check_pin(engine, clock, pepper, limits, ani, pin)
+    account_id = account_service.check_pin(engine, clock, pepper, limits, ani, pin, may_redeem=False)
     if isinstance(account_id, AccountRefusal):
         return account_id
     now = clock.now()

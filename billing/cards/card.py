@@ -78,7 +78,7 @@ class CardEvent:
 
 @dataclass(frozen=True, slots=True)
 class PinFound:
-    """What a PIN led to: an account, or a card that nobody has used yet."""
+    """What a PIN led to: an account, or a card that nobody has used yet; whose either is."""
 
     account_id: int | None
     account_state: AccountState | None
@@ -86,6 +86,7 @@ class PinFound:
     expires_at: datetime | None
     card_id: int | None
     card_state: CardState | None
+    operator_id: int | None
 
 
 def state_now(kept: CardState, expires_at: datetime | None, now: datetime) -> CardState:

@@ -66,12 +66,14 @@ _CARD: sa.Select[Any] = (
     .join(pin, pin.c.pin_hash == card.c.pin_hash)
     .outerjoin(account, account.c.id == pin.c.account_id)
 )
+_WHOSE = sa.func.coalesce(account.c.operator_id, card_batch.c.operator_id)
 # One look-up for every PIN there can be, so that none of the answers takes a way of its own (PIN-4).
 _FIND_PIN = Prepared(
-    sa.select(pin.c.account_id, account.c.state, pin.c.revoked_at, pin.c.expires_at, card.c.id, card.c.state)
+    sa.select(pin.c.account_id, account.c.state, pin.c.revoked_at, pin.c.expires_at, card.c.id, card.c.state, _WHOSE)
     .select_from(pin)
     .outerjoin(account, account.c.id == pin.c.account_id)
     .outerjoin(card, card.c.pin_hash == pin.c.pin_hash)
+    .outerjoin(card_batch, card_batch.c.id == card.c.batch_id)
     .where(pin.c.pin_hash == sa.bindparam("wanted_hash"))
 )
 _TOUCH = Prepared(
@@ -99,7 +101,7 @@ def find_pin(conn: Connection, pin_hash: str) -> PinFound | None:
     if row is None:
         return None
     state = None if row[1] is None else AccountState(row[1])
-    return PinFound(row[0], state, row[2], row[3], row[4], None if row[5] is None else CardState(row[5]))
+    return PinFound(row[0], state, row[2], row[3], row[4], None if row[5] is None else CardState(row[5]), row[6])
 
 
 def touch_pin(conn: Connection, pin_hash: str, now: datetime) -> None:

@@ -123,13 +123,16 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
             "available": shown(found.available_micros, found.currency),
             "opened": found.created_at,
             "closed": found.closed_at,
+            "ends": found.expires_at,
         }
     )
     for line in lines:
         print_record({"line": f"{line.ani}{' with access code' if line.has_code else ''}"})
     for pin in pins:
         until = f" until {pin.expires_at}" if pin.expires_at else ""
-        print_record({"pin": f"{pin.id} issued {pin.issued_at}{until} {'valid' if pin.is_valid(now) else 'not valid'}"})
+        of = f" of {pin.range_name}" if pin.range_name else ""
+        word = "valid" if pin.is_valid(now) else "not valid"
+        print_record({"pin": f"{pin.id}{of} issued {pin.issued_at}{until} {word}, used {pin.uses} times"})
 
 
 def list_accounts(
@@ -204,6 +207,7 @@ def _document(account: "Account") -> dict[str, object]:
         "limit": money_document(account.limit_micros, account.currency),
         "created_at": account.created_at,
         "closed_at": account.closed_at,
+        "expires_at": account.expires_at,
     }
 
 
@@ -217,5 +221,8 @@ def _pin_document(pin: "IssuedPin", now: "datetime") -> dict[str, object]:
         "issued_at": pin.issued_at,
         "expires_at": pin.expires_at,
         "revoked_at": pin.revoked_at,
+        "range": pin.range_name,
+        "uses": pin.uses,
+        "last_used_at": pin.last_used_at,
         "is_valid": pin.is_valid(now),
     }

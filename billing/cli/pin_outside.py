@@ -1,7 +1,5 @@
 """`tollgate pin import` and `usage`: PINs of an outside allocation system, and what became of them."""
 
-import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,15 +8,11 @@ import typer
 from billing.cli.account import shown
 from runtime.command import (
     AsJson,
-    CommandError,
     DryRun,
-    ExitCode,
-    console,
     money_document,
     open_engine,
     open_settings,
     print_document,
-    print_done,
     print_table,
     staff_name,
 )
@@ -45,30 +39,16 @@ def import_pins(
     as_json: AsJson = False,
 ) -> int:
     """Take over PINs that an outside system made: each once under its key, so a file may be run again."""
+    from ani import cli_import
     from billing.pins.allocating import pin_file, service
     from runtime.clock import SystemClock
-    from runtime.csv_import import CsvFileError, Progress, RejectFile, parse_mapping
     from runtime.keys import load_pepper
 
     settings, clock = open_settings(), SystemClock()
     engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
-    rejects = RejectFile(reject_file or RejectFile.beside(file))
-    whose, progress = service.operator_id_of(engine, operator), Progress(sys.stderr, clock.monotonic_s)
-    try:
-        source = pin_file.PinFile(file, whose, pins_of, rejects, parse_mapping(mapping or []), staff_name())
-        result = pin_file.import_pins(engine, clock, pepper, source, progress)
-    except CsvFileError as error:
-        raise CommandError(str(error), ExitCode.USAGE) from error
-    finally:
-        progress.end()
-    rejected_to = str(rejects.path) if result.rejected else None
-    if as_json:
-        print_document({"file": str(file), **asdict(result), "reject_file": rejected_to, "dry_run": dry_run})
-    else:
-        print_done(f"{result.loaded} loaded, {result.unchanged} unchanged, {result.rejected} rejected")
-        if rejected_to:
-            console.print(f"rejected rows: {rejected_to}", markup=False, highlight=False, soft_wrap=True)
-    return ExitCode.PARTIAL if result.rejected else ExitCode.OK
+    whose = pin_file.Owner(service.operator_id_of(engine, operator), pins_of, staff_name())
+    ask = cli_import.Ask(file, tuple(mapping or ()), reject_file, settings.call.home_country, dry_run, as_json)
+    return cli_import.run(ask, lambda what: pin_file.import_pins(engine, clock, pepper, what, whose))
 
 
 def usage(

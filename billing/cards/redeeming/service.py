@@ -21,17 +21,21 @@ from billing.ledger import transfer
 MADE_BY = "card"
 
 
-def open_by_pin(conn: Connection, pin_hash: str, now: datetime) -> tuple[int, AccountState] | None:
+def open_by_pin(
+    conn: Connection, pin_hash: str, now: datetime, *, operator_id: int | None = None, may_redeem: bool = True
+) -> tuple[int, AccountState] | None:
     """The account a PIN opens and its state; none for every PIN that opens nothing, whatever the reason.
+
+    Where it is told, only PINs of this operator open anything; where it may not redeem, no card that is not used yet.
 
     The first use of an activated card opens its account, puts the face value on it, once for the serial number, and
     starts its days. Who comes with the same PIN at the same moment waits, and finds that account.
     """
     found = store.find_pin(conn, pin_hash)
-    if found is None or not opens(found, now):
+    if found is None or not opens(found, now) or operator_id not in {None, found.operator_id}:
         return None
     account_id, state = found.account_id, found.account_state
-    if account_id is None and found.card_id is not None:
+    if account_id is None and found.card_id is not None and may_redeem:
         locked = store.lock_card(conn, found.card_id)
         found = store.find_pin(conn, pin_hash)
         if locked is None or found is None or not opens(found, now):

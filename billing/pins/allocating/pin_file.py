@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
+from ani.importing import Source
 from billing.accounts.account import is_account_number, is_pin
 from billing.ledger.transfer import ChangedReplayError
 from billing.pins.allocating.service import allocate
 from billing.pins.allocation import Allocated, Wanted, is_key
 from runtime.clock import Clock
-from runtime.csv_import import BadRowError, Column, ImportResult, Rejected, RejectFile, Row, Watch, read_rows
+from runtime.csv_import import BadRowError, Column, ImportResult, Rejected, Row, read_rows
 from runtime.keys import Pepper
 
 COLUMNS = (
@@ -25,31 +25,26 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class PinFile:
-    """A file, whose it is, and the range of rows that name none."""
+class Owner:
+    """Whose PINs a file brings, the range of rows that name none, and who imports it."""
 
-    path: Path
     operator_id: int
     range_name: str
-    rejects: RejectFile
-    mapping: dict[str, str]
     made_by: str
 
 
-def import_pins(
-    engine: Engine, clock: Clock, pepper: Pepper, source: PinFile, watch: Watch | None = None
-) -> ImportResult:
+def import_pins(engine: Engine, clock: Clock, pepper: Pepper, source: Source, owner: Owner) -> ImportResult:
     """Allocate each row, in a transaction of its own; rows that were allocated before are unchanged.
 
     Raises CsvFileError; what was allocated before it stays.
     """
 
     def one(fields: dict[str, str]) -> Allocated:
-        return _allocated(engine, clock, pepper, source, fields)
+        return _allocated(engine, clock, pepper, owner, fields)
 
     result = ImportResult()
     with source.rejects:
-        rows: Iterator[Row[Allocated] | Rejected] = read_rows(source.path, COLUMNS, source.mapping, one, watch)
+        rows: Iterator[Row[Allocated] | Rejected] = read_rows(source.path, COLUMNS, source.mapping, one, source.watch)
         for row in rows:
             if isinstance(row, Rejected):
                 source.rejects.write(row)
@@ -59,7 +54,7 @@ def import_pins(
     return result
 
 
-def _allocated(engine: Engine, clock: Clock, pepper: Pepper, source: PinFile, fields: dict[str, str]) -> Allocated:
+def _allocated(engine: Engine, clock: Clock, pepper: Pepper, owner: Owner, fields: dict[str, str]) -> Allocated:
     if not is_key(fields["key"]):
         raise BadRowError("key: 1 to 128 printable characters without spaces")
     if not is_pin(fields["pin"]):
@@ -67,15 +62,15 @@ def _allocated(engine: Engine, clock: Clock, pepper: Pepper, source: PinFile, fi
     if fields["account"] and not is_account_number(fields["account"]):
         raise BadRowError("account: 1 to 32 letters, digits and dashes")
     wanted = Wanted(
-        source.operator_id,
+        owner.operator_id,
         fields["key"],
         fields["account"] or None,
-        fields["range"] or source.range_name or None,
+        fields["range"] or owner.range_name or None,
         _moment(fields["expires_at"]),
         fields["pin"],
     )
     try:
-        answer = allocate(engine, clock, pepper, wanted, source.made_by)
+        answer = allocate(engine, clock, pepper, wanted, owner.made_by)
     except ChangedReplayError:
         raise BadRowError("key: was used for another allocation") from None
     if not isinstance(answer, Allocated):

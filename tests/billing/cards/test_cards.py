@@ -272,3 +272,25 @@ def test_ten_wrong_cards_lock_the_account_from_every_line_for_half_an_hour(kiosk
     assert key(digits, 12) is TopUpRefusal.LOCKED
     kiosk.clock.advance(2.0)
     assert isinstance(key(digits, 13), ToppedUp)
+
+
+def test_another_operators_number_does_not_know_the_card(kiosk: Kiosk) -> None:
+    ((serial, digits),) = kiosk.cards("spring", 1)
+    mine = kiosk.inventory("spring").batch.operator_id
+    means = (kiosk.engine, kiosk.clock, kiosk.pepper, LIMITS, LINE, digits)
+    assert account_service.check_pin(*means, operator_id=mine + 1) is AccountRefusal.WRONG_PIN
+    assert account_service.check_pin(*means, operator_id=mine) == kiosk.account(serial).id
+    assert account_service.check_pin(*means, operator_id=mine + 1) is AccountRefusal.WRONG_PIN
+
+
+def test_a_card_keyed_as_proof_is_wrong_and_stays_unused(kiosk: Kiosk) -> None:
+    ann = account_service.create_account(kiosk.engine, kiosk.clock, operator_code="acme", number="100")
+    own = account_service.issue_pin(kiosk.engine, kiosk.clock, kiosk.pepper, ann.id)
+    ((_, digits),) = kiosk.cards("spring", 1)
+    means = (kiosk.engine, kiosk.clock, kiosk.pepper, LIMITS)
+    for keyed, answer in ((digits, AccountRefusal.WRONG_PIN), (own, None), ("12", AccountRefusal.WRONG_PIN)):
+        assert account_service.prove_pin(*means, ani=LINE, account_id=ann.id, pin=keyed) is answer
+    assert kiosk.counts("spring") == {"activated": 1}
+    for _ in range(3):
+        account_service.prove_pin(*means, ani=LINE, account_id=ann.id, pin="12")
+    assert account_service.prove_pin(*means, ani=LINE, account_id=ann.id, pin=own) is AccountRefusal.LOCKED

@@ -55,7 +55,7 @@ def _talk(engine: Engine, clock: SettableClock) -> None:
             conn, NewCall(CALL, "gw1", "1.1", "PJSIP/a-1", "19005550100", LINE, at, profile.id, 1, (arrived,))
         )
     wanted = Authorise(
-        CALL, "5e55", 1, rate, "+33123456789", "network", LINE, 1_860_000, 5_580_000, 120_000, 5_000, None
+        CALL, "5e55", 1, rate, "+33123456789", "network", LINE, 1_860_000, 5_580_000, 120_000, 5_000, profile.id
     )
     assert isinstance(service.authorise(engine, clock, wanted), Authorised)
     clock.advance(10)

@@ -44,6 +44,7 @@ def test_accounts_as_a_table_and_as_json(terminal: Terminal) -> None:
             "available": money,
             "limit": nothing,
             "closed_at": None,
+            "expires_at": None,
         }
     ]
 
