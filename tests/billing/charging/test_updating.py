@@ -120,7 +120,7 @@ def world(books: Books, price: Rate, name: str) -> World:
     accounts = tuple(books.account(6 * UNIT) for _ in range(ACCOUNTS))
     sessions = []
     for number in range(SESSIONS):
-        opened = Initiate(new_id(), accounts[number % ACCOUNTS], "call", price, 60_000, 300_000, 5_000)
+        opened = Initiate(new_id(), accounts[number % ACCOUNTS], price.service, price, 60_000, 300_000, 5_000)
         with transaction(books.engine) as conn:
             answer = service.initiate(conn, books.clock.now(), opened, lines[number % LINES])
         assert isinstance(answer, Granted)
