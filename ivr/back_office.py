@@ -43,6 +43,9 @@ from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators import store as operator_store
 from billing.rating import Rate, talk_time_ms
 from billing.tariffs.service import RateBook
+from billing.thresholds import service as threshold_service
+from billing.thresholds import store as threshold_store
+from billing.thresholds.threshold import NO_CAPS, ThresholdRefusal
 from dialplan.routes.service import RouteBook
 from ivr import identifying
 from ivr.metering import MeterPolicy
@@ -210,6 +213,7 @@ class BackOffice:
                 trust=verdict,
                 mode=condition_store.mode(connection, profile.id),
                 toll_block=condition_store.current_toll_block(connection, ani),
+                caps=threshold_store.caps(connection, profile.id, ani),
             )
 
     def _payer(self, account_id: int) -> Payer | StrEnum:
@@ -270,7 +274,11 @@ class BackOffice:
                 return current
             wanted = destination.e164
             context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
-            cap_ms = cap_without_spend_ms = min(plan.session_cap_ms, plan.month_left_ms)
+            cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
+            over = None
+            if plan.ani and plan.caps != NO_CAPS:
+                cap_ms, over = threshold_service.within(connection, now, plan.caps, plan.ani, cap_ms)
+            cap_without_spend_ms = cap_ms
             spend = spend_bound(condition, now)
             if spend is not None:
                 cap_ms, _ = condition_service.longest(
@@ -285,8 +293,16 @@ class BackOffice:
                 )
         talk_ms = talk_time_ms(rate, current.available_micros, cap_ms, context)
         is_cut = cap_ms < min(cap_without_spend_ms, self.minimum_talk_ms)
-        shortage = ConditionRefusal.SPEND_LIMIT if is_cut else ChargeRefusal.NO_CREDIT
+        shortage: StrEnum = ConditionRefusal.SPEND_LIMIT if is_cut else ChargeRefusal.NO_CREDIT
+        if over is not None and cap_without_spend_ms < self.minimum_talk_ms:
+            shortage = self._over(plan, over)
         return Offer(destination.e164, trunks, rate, talk_ms, told, spend, shortage)
+
+    def _over(self, plan: Plan, refusal: ThresholdRefusal) -> ThresholdRefusal:
+        """A line that used up all it may is blocked until staff lift it (ANI-5, ANI-6)."""
+        if refusal is ThresholdRefusal.LINE:
+            threshold_service.block_over_line(self._shelf.engine, self._shelf.clock, plan.ani, plan.caps)
+        return refusal
 
     def _authorise(
         self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]
@@ -313,8 +329,11 @@ class BackOffice:
             events=tuple(events),
             access_number=ring.dnis,
             spend=offer.spend,
+            caps=plan.caps,
         )
         answer = call_service.authorise(shelf.engine, shelf.clock, request)
+        if isinstance(answer, ThresholdRefusal):
+            return self._over(plan, answer)
         if isinstance(answer, StrEnum):
             return answer
         grant = answer.grant

@@ -16,6 +16,7 @@ from billing.accounts.account import is_pin
 from billing.calls.call import CallEvent
 from billing.charging.session import ChargeRefusal
 from billing.conditions.condition import ConditionRefusal, Unmet
+from billing.thresholds.threshold import NO_CAPS
 from ivr.age_check import Dialogue, Subject, check_age
 from ivr.back_office import BackOffice
 from ivr.caller import Caller
@@ -121,6 +122,8 @@ class CallStory:
         if arrival.block is not None:
             self._note("negative", arrival.block.reason, **arrival.block.told)
         self._note("trust", arrival.trust.demand, rule=arrival.trust.rule, evidence=list(arrival.trust.rows))
+        if arrival.caps != NO_CAPS:
+            self._note("usage", "thresholds", **arrival.caps.told)
         plan = receive(arrival) if self._office.can_extend else CallRefusal.NO_SWITCH_LINK
         if isinstance(plan, Plan):
             self._note("reception", plan.by.name.lower(), profile=plan.profile.name)

@@ -13,6 +13,7 @@ from billing.accounts.account import LineAccount
 from billing.charging.session import ChargeRefusal
 from billing.conditions.condition import ConditionRefusal, Mode, TollBlock
 from billing.operators.operator import ServiceProfile, ServiceRefusal, Unidentified
+from billing.thresholds.threshold import NO_CAPS, LineCaps
 from ivr.refusals import CallRefusal
 
 NO_EVIDENCE = Evidence()
@@ -57,6 +58,7 @@ class Arrival:
     trust: Verdict = ONLY_CLAIMED
     mode: Mode = Mode.TERMINATE
     toll_block: TollBlock | None = None
+    caps: LineCaps = NO_CAPS
 
 
 class Identification(Enum):
@@ -84,6 +86,7 @@ class Plan:
     continues: bool = False
     """A call that no account pays for goes on through the network, which knows whose line it is (CALL-13)."""
     toll_block: TollBlock | None = None
+    caps: LineCaps = NO_CAPS
 
 
 def receive(arrival: Arrival) -> Plan | StrEnum:
@@ -111,7 +114,9 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
     if by in {Identification.ACCESS_CODE, Identification.PIN} and arrival.locked is not None:
         return arrival.locked
     plan = _plan(profile, line.e164, line.country, by, arrival.month_left_ms, account)
-    return replace(plan, shown_number=shown_number, continues=continues, toll_block=arrival.toll_block)
+    return replace(
+        plan, shown_number=shown_number, continues=continues, toll_block=arrival.toll_block, caps=arrival.caps
+    )
 
 
 def needs_vendor(arrival: Arrival) -> bool:

@@ -21,6 +21,7 @@ from billing.conditions.condition import ConditionRefusal
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators.operator import ServiceRefusal
 from billing.tariffs.tariff import RateRefusal
+from billing.thresholds.threshold import ThresholdRefusal
 
 CALL_REJECTED = 21
 NORMAL_CLEARING = 16
@@ -107,6 +108,9 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         ConditionRefusal.TOLL_BLOCKED: Outcome("line-toll-blocked"),
         ConditionRefusal.WRONG_BYPASS_CODE: Outcome("bypass-code-wrong"),
         ConditionRefusal.LOCKED: Outcome("locked-out"),
+        ThresholdRefusal.DAY: Outcome("day-cap-reached"),
+        ThresholdRefusal.MONTH: Outcome("month-cap-reached"),
+        ThresholdRefusal.LINE: Outcome("line-cap-reached"),
         CallRefusal.LINE_NOT_IDENTIFIED: Outcome("line-not-identified"),
         CallRefusal.TOO_MANY_ATTEMPTS: Outcome("too-many-attempts"),
         CallRefusal.NO_ROUTE: Outcome("congestion", NO_ROUTE),

@@ -26,6 +26,7 @@ MODULES = (
     "billing.operators.tables",
     "billing.pins.tables",
     "billing.tariffs.tables",
+    "billing.thresholds.tables",
     "dialplan.routes.tables",
 )
 for module in MODULES:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from billing.charging.session import Session
 from billing.conditions.condition import SpendBound
 from billing.rating import Grant, Rate
+from billing.thresholds.threshold import NO_CAPS, LineCaps
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -135,6 +136,8 @@ class Authorise:
     access_number: str = ""
     spend: SpendBound | None = None
     """What calls of the account from this line may cost, where its condition says so."""
+    caps: LineCaps = NO_CAPS
+    """How long the line may talk in this service."""
 
 
 @dataclass(frozen=True, slots=True)

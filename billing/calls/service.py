@@ -33,11 +33,13 @@ from billing.charging.session import ChargeRefusal, Granted, Initiate, Line, Ses
 from billing.charging.updating.service import KnownRates, Updated, update_many
 from billing.conditions import service as conditions
 from billing.conditions import store as condition_store
-from billing.conditions.condition import ConditionRefusal, SpendBound
+from billing.conditions.condition import ConditionRefusal
 from billing.fraud import service as fraud
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.ledger import store as ledger_store
 from billing.rating import NO_CONTEXT, Rate
+from billing.thresholds import service as thresholds
+from billing.thresholds.threshold import NO_CAPS, ThresholdRefusal
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.group_commit import GroupCommit
@@ -58,7 +60,7 @@ def open_call(conn: Connection, new: NewCall) -> str:
     return store.call_of_arrival(conn, new.switch, new.uniqueid, new.arrived_at) or new.call_id
 
 
-Refusal = ChargeRefusal | FraudRefusal | ConditionRefusal
+Refusal = ChargeRefusal | FraudRefusal | ConditionRefusal | ThresholdRefusal
 
 
 def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | Refusal:
@@ -198,11 +200,10 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
     permit = fraud.judge(conn, now, attempt)
     if isinstance(permit, FraudRefusal):
         return permit
-    cap_ms, ceiling_micros = permit.cap_ms, None
-    if wanted.spend is not None:
-        cap_ms, ceiling_micros = _within_spend(conn, now, wanted, wanted.spend, cap_ms)
-        if cap_ms < wanted.minimum_ms:
-            return ConditionRefusal.SPEND_LIMIT
+    bounded = _bounded(conn, now, wanted, permit.cap_ms)
+    if not isinstance(bounded, tuple):
+        return bounded
+    cap_ms, ceiling_micros = bounded
     opened = Initiate(
         wanted.session_id,
         wanted.account_id,
@@ -229,23 +230,33 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
     return Authorised(answer.grant, cap_ms, answer.is_replay, answer.revision, answer.is_shared)
 
 
-def _within_spend(
-    conn: Connection, now: datetime, wanted: Authorise, spend: SpendBound, cap_ms: int
-) -> tuple[int, int]:
-    """The cap and the most it may cost; of a session there is already, as they were. The account is locked."""
+def _bounded(conn: Connection, now: datetime, wanted: Authorise, cap_ms: int) -> tuple[int, int | None] | Refusal:
+    """The cap under the line's thresholds and its condition, and the most that may cost where spending is limited.
+
+    Of a session there is already, as they were. The account is locked.
+    """
+    if wanted.spend is None and wanted.caps == NO_CAPS:
+        return cap_ms, None
     before = charging_store.find_session(conn, wanted.session_id)
     if before is not None:
-        return before.cap_ms, 0
-    return conditions.longest(
+        return before.cap_ms, None
+    if wanted.ani:
+        cap_ms, over = thresholds.within_locked(conn, now, wanted.caps, wanted.ani, cap_ms)
+        if over is not None and cap_ms < wanted.minimum_ms:
+            return over
+    if wanted.spend is None:
+        return cap_ms, None
+    cap_ms, ceiling_micros = conditions.longest(
         conn,
         now,
-        spend,
+        wanted.spend,
         account_id=wanted.account_id,
         ani=wanted.ani,
         rate=wanted.rate,
         cap_ms=cap_ms,
         access_number=wanted.access_number,
     )
+    return (cap_ms, ceiling_micros) if cap_ms >= wanted.minimum_ms else ConditionRefusal.SPEND_LIMIT
 
 
 def _attempt(wanted: Authorise) -> fraud.Attempt:

@@ -19,6 +19,7 @@ from billing.cli import (
     person,
     pin,
     tariff,
+    threshold,
     trust,
 )
 
@@ -39,6 +40,7 @@ NOUNS = (
     person,
     pin,
     tariff,
+    threshold,
     trust,
 )
 
