@@ -16,7 +16,7 @@ from billing.cards import store
 from billing.cards.batch import Batch, expires_at
 from billing.cards.card import Card, CardEvent, CardState, serial_of
 from billing.cards.printing.print_file import recipients_of, sealed, write_new
-from billing.cards.service import find_batch
+from billing.cards.service import CARDS_AT_ONCE, find_batch
 from billing.pins import service as pin_service
 from billing.pins import store as pin_store
 from runtime import ids
@@ -25,7 +25,6 @@ from runtime.database import transaction
 from runtime.faults import StaffError
 from runtime.keys import Pepper
 
-CARDS_AT_ONCE = 1_000
 _DRAWS = 100
 
 Watch = Callable[[int, int], None]
