@@ -65,6 +65,7 @@ class Witness:
     def read(self, shift: Shift) -> dict[int, int]:
         """Take down what a process was answered and find out what became of what it was not; gives unfinished lives."""
         unfinished, begun = dict(shift.unfinished), dict[Order, None]()
+        taken_up = [key for key in self.book.open_sessions() if self.book.sessions[key].service == CALL]
         for entry in read_diary(shift.diary):
             if entry.said == "over":
                 unfinished.pop(entry.life, None)
@@ -79,6 +80,8 @@ class Witness:
                 self.book.note(entry.order, entry.answer)
         for order in begun:
             self._find_out(order)
+        for key in taken_up:
+            self._hold_of(key, self._session(key))  # the meter of who took the call up may have asked for more
         return unfinished
 
     def has_recovered(self, shift: Shift) -> bool:
@@ -142,10 +145,7 @@ class Witness:
                 return
             before = self.book.sessions.get(order.key)
             held_before, ended_before = (before.held_micros, before.ended) if before else (-1, False)
-            scale = 1000 if row.service == "voice" else 1
-            told = Answer(granted=_granted(row.service, row.held_micros), held_micros=row.held_micros)
-            used = row.reported_ms // scale if row.service != CALL else 0
-            self.book.note(Order(Kind.EXTEND, order.key, 0, row.service, used=used), told)
+            self._hold_of(order.key, row)
             if row.state == "closed" and not ended_before and order.kind is Kind.END:
                 self.book.ended(order.key, order.amount, row.charged_micros)
             self.cut_and_done += held_before < row.held_micros or (row.state == "closed" and not ended_before)
@@ -160,6 +160,13 @@ class Witness:
         if moved is not None:
             self.cut_and_done += key not in self.book.moved
             self.book.note(order, Answer(moved_micros=moved))
+
+    def _hold_of(self, key: str, row: Any) -> None:
+        """Take up what is held for a session, and what it is known to have used."""
+        scale = 1000 if row.service == "voice" else 1
+        told = Answer(granted=_granted(row.service, row.held_micros), held_micros=row.held_micros)
+        used = row.reported_ms // scale if row.service != CALL else 0
+        self.book.note(Order(Kind.EXTEND, key, 0, row.service, used=used), told)
 
     def _session(self, key: str) -> Any:
         with reading(self.engine) as conn:
