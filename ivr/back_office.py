@@ -190,11 +190,12 @@ class BackOffice:
             call_service.open_call(connection, new)
             if profile is None:
                 return Arrival(profile, line, bool(asserted))
-            verdict = trust.judge(
-                _rows(ring, ani, home, is_asserted=bool(asserted)), trust_store.policy(connection, profile.id)
-            )
+            own = trust_store.own_rules(connection, profile.id)
+            rows = _rows(ring, ani, home, is_asserted=bool(asserted))
+            verdict = trust.judge(rows, {row: rule.demand for row, rule in own.items()})
+            told = trust.told(verdict, own)
             if isinstance(line, NumberRefusal):
-                return Arrival(profile, line, bool(asserted), trust=verdict)
+                return Arrival(profile, line, bool(asserted), trust=verdict, trust_told=told)
             listing = listing_store.current_listing(connection, ani)
             standing = identifying.standard_of(shelf.settings.vendor).standing(listing, ring.at)
             block = negative_store.current_block(connection, ani, ring.at)
@@ -211,6 +212,7 @@ class BackOffice:
                 accounts=tuple(account_store.accounts_on_line(connection, ani)),
                 month_left_ms=usage_store.left_ms(connection, ani, month_of(ring.at), profile.month_cap_s * 1000),
                 trust=verdict,
+                trust_told=told,
                 mode=condition_store.mode(connection, profile.id),
                 toll_block=condition_store.current_toll_block(connection, ani),
                 caps=threshold_store.caps(connection, profile.id, ani),

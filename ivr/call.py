@@ -121,7 +121,7 @@ class CallStory:
         )
         if arrival.block is not None:
             self._note("negative", arrival.block.reason, **arrival.block.told)
-        self._note("trust", arrival.trust.demand, rule=arrival.trust.rule, evidence=list(arrival.trust.rows))
+        self._note("trust", arrival.trust.demand, **arrival.trust_told)
         if arrival.caps != NO_CAPS:
             self._note("usage", "thresholds", **arrival.caps.told)
         plan = receive(arrival) if self._office.can_extend else CallRefusal.NO_SWITCH_LINK

@@ -1,5 +1,6 @@
 """What is known when a call arrives, and what follows from it before the caller is asked for anything. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum, auto
@@ -56,6 +57,7 @@ class Arrival:
     accounts: tuple[LineAccount, ...] = ()
     month_left_ms: int = 0
     trust: Verdict = ONLY_CLAIMED
+    trust_told: Mapping[str, object] = field(default_factory=dict)
     mode: Mode = Mode.TERMINATE
     toll_block: TollBlock | None = None
     caps: LineCaps = NO_CAPS

@@ -6,11 +6,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ani.trust.tables import trust_rule
-from ani.trust.trust import Demand, TrustRow
+from ani.trust.trust import Demand, OwnRule, TrustRow
 from runtime.prepared import Prepared
 
 _POLICY = Prepared(
-    sa.select(trust_rule.c.evidence, trust_rule.c.demand).where(
+    sa.select(trust_rule.c.evidence, trust_rule.c.demand, trust_rule.c.set_at, trust_rule.c.set_by).where(
         trust_rule.c.service_profile_id == sa.bindparam("profile_id")
     )
 )
@@ -22,9 +22,15 @@ _SET = sa.text(
 ).bindparams(sa.bindparam("set_at", type_=trust_rule.c.set_at.type))
 
 
+def own_rules(conn: Connection, profile_id: int) -> dict[TrustRow, OwnRule]:
+    """What a profile demands otherwise than the default, and who said so."""
+    rows = _POLICY.all(conn, profile_id=profile_id)
+    return {TrustRow(row): OwnRule(Demand(demand), set_at, set_by) for row, demand, set_at, set_by in rows}
+
+
 def policy(conn: Connection, profile_id: int) -> dict[TrustRow, Demand]:
     """What a profile demands otherwise than the default."""
-    return {TrustRow(row): Demand(demand) for row, demand in _POLICY.all(conn, profile_id=profile_id)}
+    return {row: rule.demand for row, rule in own_rules(conn, profile_id).items()}
 
 
 def set_rule(conn: Connection, profile_id: int, row: TrustRow, demand: Demand, by: str, at: datetime) -> None:

@@ -7,6 +7,7 @@ something to his call, true or forged, can only be asked for more.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -112,6 +113,24 @@ class Verdict:
     demand: Demand
     rule: TrustRow
     rows: tuple[TrustRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRule:
+    """What a service demands otherwise than the default, since when, and who said so."""
+
+    demand: Demand
+    set_at: datetime
+    set_by: str
+
+
+def told(verdict: Verdict, own: Mapping[TrustRow, OwnRule]) -> dict[str, object]:
+    """What a call's record says of a verdict: rule, evidence, and the rule's age and source."""
+    told: dict[str, object] = {"rule": verdict.rule, "evidence": list(verdict.rows), "source": "default"}
+    rule = own.get(verdict.rule)
+    if rule is not None:
+        told |= {"source": rule.set_by, "since": rule.set_at.isoformat(timespec="seconds")}
+    return told
 
 
 def judge(rows: tuple[TrustRow, ...], policy: Mapping[TrustRow, Demand]) -> Verdict:

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from ani.trust import service as trust_service
+from ani.trust.trust import Demand, TrustRow
 from billing.calls import service as call_service
 from billing.conditions import service
 from billing.conditions.condition import Mode, SpendPeriod, Terms, read_patterns
@@ -56,6 +58,19 @@ def test_a_condition_ends_a_call_or_lets_it_go_on_unpaid(town: Town, shelf: Shel
     told = tell(shelf, TO_PARIS)
     assert isinstance(told.decision, Dial)
     assert told.decision.is_paid
+
+
+def test_the_record_says_whose_rule_of_trust_it_was(town: Town, shelf: Shelf) -> None:  # noqa: F811  (pytest's names)
+    town.account("ann", 5_000_000, line=ANN)
+    told = tell(shelf, {"destination": [None]})
+    (noted,) = [event for event in told.events if event.step == "trust"]
+    assert noted.detail == {"rule": TrustRow.ASSERTED, "evidence": [TrustRow.ASSERTED], "source": "default"}
+    profile = operator_service.find_profile(town.engine, "town", "calling")
+    trust_service.set_demand(town.engine, town.clock, profile.id, TrustRow.ASSERTED, Demand.PIN, "ana")
+    told = tell(shelf, {"pin": [None]})
+    (noted,) = [event for event in told.events if event.step == "trust"]
+    assert (noted.outcome, noted.detail["source"]) == ("pin", "ana")
+    assert noted.detail["since"] == town.clock.now().isoformat(timespec="seconds")
 
 
 def test_a_line_of_nobody(town: Town, shelf: Shelf) -> None:  # noqa: F811  (pytest gives fixtures by this name)
