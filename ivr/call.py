@@ -26,6 +26,7 @@ from ivr.offer import Authorised, Offer, Payer
 from ivr.reception import Arrival, Identification, Plan, Ring, needs_vendor, receive, told
 from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
 from ivr.self_service import SelfService
+from ivr.terms import agree_to_terms
 from ivr.toll import PassedOn, TollSide
 from runtime.clock import Clock
 from sounds import spoken
@@ -161,13 +162,19 @@ class CallStory:
         return await self._ask_until(question, try_entry)
 
     async def _qualify(self, plan: Plan, payer: Payer) -> StrEnum | None:
-        """Of age, by a proof given now or before (AGE-1 to AGE-3)."""
+        """Agreed to the terms (AGE-6), and of age by a proof given now or before (AGE-1 to AGE-3)."""
         profile = plan.profile
+        told = Dialogue(self._entry, self._ask, self._note)
+        if profile.terms_version:
+            self.step = "terms"
+            refusal = await agree_to_terms(self._office, told, self._ring.call_id, profile.id, profile.terms_version)
+            if refusal is not None:
+                return refusal
         if not profile.age_check:
             return None
         self.step = "age-check"
         subject = Subject(self._ring.call_id, plan.ani, payer.account_id, self._ring.dnis, profile)
-        return await check_age(self._office, Dialogue(self._entry, self._ask, self._note), subject)
+        return await check_age(self._office, told, subject)
 
     async def _issue_pin(self, plan: Plan, payer: Payer) -> None:
         """Read out a new PIN where the profile says so and the account has none (PIN-1)."""

@@ -40,6 +40,7 @@ class CallRefusal(StrEnum):
     DESTINATION_NOT_VALID = "destination-not-valid"
     DESTINATION_IS_OURS = "destination-is-ours"
     EMERGENCY_NUMBER = "emergency-number"
+    TERMS_NOT_ACCEPTED = "terms-not-accepted"
     NO_SWITCH_LINK = "no-switch-link"
     NO_CARD = "no-card"
 
@@ -118,6 +119,7 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         CallRefusal.NO_CARD: Outcome("nothing-keyed"),
         CallRefusal.DESTINATION_NOT_VALID: Outcome("destination-not-valid", UNALLOCATED),
         CallRefusal.DESTINATION_IS_OURS: Outcome("destination-blocked"),
+        CallRefusal.TERMS_NOT_ACCEPTED: Outcome("terms-not-accepted"),
         CallRefusal.EMERGENCY_NUMBER: Outcome("emergency-number", NO_ROUTE),
     }
 )

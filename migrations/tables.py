@@ -15,6 +15,7 @@ MODULES = (
     "ani.vendor.tables",
     "ani.vendor.tables",
     "billing.accounts.tables",
+    "billing.agreements.tables",
     "billing.allowances.tables",
     "billing.apikeys.tables",
     "billing.calls.tables",

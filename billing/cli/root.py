@@ -19,6 +19,7 @@ from billing.cli import (
     person,
     pin,
     tariff,
+    terms,
     threshold,
     trust,
 )
@@ -40,6 +41,7 @@ NOUNS = (
     person,
     pin,
     tariff,
+    terms,
     threshold,
     trust,
 )

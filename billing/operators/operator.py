@@ -93,6 +93,7 @@ class ServiceProfile:
     unidentified: Unidentified = Unidentified.DROP
     ssn_digits: int = 4
     fallback: Fallback = Fallback.NONE
+    terms_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

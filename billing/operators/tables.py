@@ -35,6 +35,7 @@ service_profile = sa.Table(
     sa.Column("pin_range", sa.String(40), nullable=False, server_default=""),
     sa.Column("ssn_digits", sa.Integer, nullable=False, server_default="4"),
     sa.Column("fallback", sa.String(12), nullable=False, server_default="none"),
+    sa.Column("terms_version", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("operator_id", "name"),
 )
 

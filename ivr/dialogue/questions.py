@@ -19,3 +19,8 @@ DESTINATION = Question(
 )
 BLOCK_THIS_LINE = "*60"
 """Keyed in place of a destination: the subscriber blocks toll calls from his line."""
+
+
+def terms(prompt: str) -> Question:
+    """The terms, said by this prompt, and the question whether they are accepted: one key."""
+    return Question("terms", (f"tollgate/{prompt}", "tollgate/terms-accept"), 1, 1, SSN_LAST_FOUR.complaint)

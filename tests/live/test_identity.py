@@ -7,10 +7,12 @@ import pytest
 
 from ani.qualification.proof import Fallback
 from ani.reverse_match import service as listing_service
+from billing.agreements import service as terms_service
 from billing.operators import service as operator_service
 from billing.operators.operator import ProfileTerms
 from dialplan.lab.lab import Lab
 from dialplan.lab.telephone import Telephone
+from runtime.clock import SystemClock
 from tests.ani.gateways.fake_vendors import FakeVendor, serving
 from tests.ivr.town import CHECKED, STRANGER
 from tests.live.house import open_house
@@ -41,17 +43,25 @@ def test_a_vendor_says_whose_line_it_is(lab: Lab, sqlite_url: str, tmp_path: Pat
             assert len(vendor.asked) == 1
 
 
-def test_another_proof_after_wrong_digits(lab: Lab, sqlite_url: str, tmp_path: Path, telephone: Telephone) -> None:
+def test_terms_and_another_proof_after_wrong_digits(
+    lab: Lab, sqlite_url: str, tmp_path: Path, telephone: Telephone
+) -> None:
     with open_house(lab, sqlite_url, tmp_path, CALL__ENTRY_ATTEMPTS="1") as house:
         terms = ProfileTerms(age_check=True, fallback=Fallback.BIRTH_DATE)
         engine = house.town.engine
         operator_service.create_profile(engine, operator_code="town", name="strict", tariff_name="retail", terms=terms)
         operator_service.create_number(engine, dnis=STRICT, operator_code="town", profile_name="strict")
+        profile = operator_service.find_profile(engine, "town", "strict")
+        terms_service.set_terms(
+            engine, SystemClock(), profile.id, text="You must be of age.", prompt="terms-of-service", made_by="test"
+        )
         house.town.account("stranger", 5_000_000, line=STRANGER)
         house.town.listing(STRANGER)
         house.town.identity(STRANGER)
         telephone.call(STRICT, STRANGER)
         telephone.wait_answered()
+        telephone.listen(0.5)
+        telephone.press("1")
         telephone.listen(0.5)
         telephone.press("0000")
         telephone.listen(0.5)
@@ -61,3 +71,6 @@ def test_another_proof_after_wrong_digits(lab: Lab, sqlite_url: str, tmp_path: P
         cdr = house.wait_cdrs(1)[0]
         ages = [event.outcome for event in house.explain(cdr.call_id).events if event.step == "age"]
         assert ages == ["age-not-proven", "proven"], house.explain(cdr.call_id)
+        agreed = terms_service.agreement_of(engine, cdr.call_id)
+        assert agreed is not None
+        assert agreed.version == 1
