@@ -218,9 +218,9 @@ def change_cards(
     chosen, because a caller may be using one of them for the first time.
     """
     states = [state.value for state in before]
-    is_in_time = card.c.pin_hash.in_(
-        sa.select(pin.c.pin_hash).where(sa.or_(pin.c.expires_at.is_(None), pin.c.expires_at > now))
-    )
+    is_endless = sa.or_(pin.c.expires_at.is_(None), pin.c.expires_at > now)
+    # asked of each card: a list of all PINs in time would be made anew for every thousand of them
+    is_in_time = sa.exists().where(pin.c.pin_hash == card.c.pin_hash, is_endless).correlate(card)
     chosen = sa.and_(_of_batch(batch_id, numbers), card.c.state.in_(states))
     if event.state is not CardState.VOID:
         chosen = sa.and_(chosen, is_in_time)
