@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from billing.accounts.tables import account
 from billing.charging.session import CALL, SessionState
 from billing.charging.tables import charging_event, charging_session
-from billing.fraud.rules.fraud import DAY, HOUR, Activity, FraudRefusal, Limits
+from billing.fraud.rules.fraud import HOUR, Activity, FraudRefusal, Limits
 from billing.fraud.tables import (
     destination_attempt,
     destination_risk,
@@ -108,8 +108,7 @@ _is_open = charging_session.c.state == sa.literal_column(f"'{SessionState.OPEN.v
 _is_call = charging_session.c.service.in_([sa.literal_column(f"'{name}'") for name in sorted((CALL, *BY_NUMBER))])
 _NOTHING, _ONE = sa.literal_column("0", sa.BigInteger), sa.literal_column("1", sa.BigInteger)
 _account_id = sa.bindparam("account_id", type_=sa.BigInteger)
-_since = sa.bindparam("since", type_=Instant)
-_hour_ago, _day_ago = sa.bindparam("hour_ago", type_=Instant), sa.bindparam("day_ago", type_=Instant)
+_hour_ago = sa.bindparam("hour_ago", type_=Instant)
 _ceiling = (
     sa.select(spend_ceiling.c.ceiling_micros)
     .where(spend_ceiling.c.session_id == charging_session.c.id)
@@ -128,55 +127,66 @@ _recharged_at = (
 )
 
 
-def _use(*, asks_spend: bool) -> sa.Subquery:
-    """Every session that is open or ended lately, and every event: when, whether it is a call, and what it may cost."""
-    of_account = charging_session.c.account_id == _account_id
-    is_call = sa.case((_is_call, _ONE), else_=_NOTHING)
-    columns = (charging_session.c.started_at, is_call.label("is_call"))
-    most = sa.func.coalesce(_ceiling, charging_session.c.held_micros) if asks_spend else _NOTHING
-    parts = [
-        sa.select(_ONE.label("is_open"), *columns, sa.null().label("at"), most.label("micros")).where(
-            of_account, _is_open
-        ),
-        sa.select(_NOTHING, *columns, charging_session.c.ended_at, charging_session.c.charged_micros).where(
-            of_account, charging_session.c.ended_at > _since
-        ),
-    ]
-    if asks_spend:
-        parts.append(
-            sa.select(
-                _NOTHING, charging_event.c.at, _NOTHING, charging_event.c.at, charging_event.c.charged_micros
-            ).where(charging_event.c.account_id == _account_id, charging_event.c.at > _since)
-        )
-    return sa.union_all(*parts).subquery("use")
+def _sum(what: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
+    return sa.cast(sa.func.coalesce(sa.func.sum(what), _NOTHING), sa.BigInteger)
+
+
+def _one_or_none(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.case((condition, _ONE), else_=_NOTHING)
 
 
 @cache
 def _activity(asked: tuple[bool, ...]) -> Prepared:
-    """The statement that reads only what is asked: calls up, calls of an hour, spend of an hour, of a day, money in."""
+    """The statement that reads only what is asked: calls up, calls of an hour, spend of an hour, of a day, money in.
+
+    One row each of what is open, what ended lately, and what was debited lately: each by an index of its own.
+    """
     open_calls, calls, hour, day, recharge = asked
     recharged_at = _recharged_at if recharge else sa.null()
-    if not (calls or hour or day):
-        count = sa.select(sa.func.count()).where(charging_session.c.account_id == _account_id, _is_open, _is_call)
-        counted = count.scalar_subquery() if open_calls else _NOTHING
-        return Prepared(sa.select(counted, _NOTHING, _NOTHING, _NOTHING, recharged_at))
-    use = _use(asks_spend=hour or day)
-
-    def total(what: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
-        return sa.cast(sa.func.coalesce(sa.func.sum(what), _NOTHING), sa.BigInteger)
-
-    def spent_since(moment: sa.BindParameter[datetime]) -> sa.ColumnElement[int]:
-        return total(sa.case((sa.or_(use.c.at.is_(None), use.c.at > moment), use.c.micros), else_=_NOTHING))
-
-    return Prepared(
-        sa.select(
-            total(use.c.is_open * use.c.is_call) if open_calls else _NOTHING,
-            total(sa.case((use.c.started_at > _hour_ago, use.c.is_call), else_=_NOTHING)) if calls else _NOTHING,
-            spent_since(_hour_ago) if hour else _NOTHING,
-            spent_since(_day_ago) if day else _NOTHING,
-            recharged_at,
-        ).select_from(use)
+    spend, since = hour or day, sa.bindparam("since", type_=Instant)
+    if not (open_calls or calls or spend):
+        return Prepared(sa.select(_NOTHING, _NOTHING, _NOTHING, _NOTHING, recharged_at))
+    of_account, ended_at = charging_session.c.account_id == _account_id, charging_session.c.ended_at
+    began = sa.and_(_is_call, charging_session.c.started_at > _hour_ago)
+    most = _sum(sa.func.coalesce(_ceiling, charging_session.c.held_micros)) if spend else _NOTHING
+    counts = (
+        _sum(_one_or_none(_is_call)).label("calls") if open_calls else _NOTHING.label("calls"),
+        _sum(_one_or_none(began)).label("began") if calls else _NOTHING.label("began"),
+        most.label("micros"),
     )
+    up = sa.select(*counts).where(of_account, _is_open).subquery("up")
+    in_hour: sa.ColumnElement[int] = up.c.micros
+    in_day: sa.ColumnElement[int] = up.c.micros
+    began_lately: sa.ColumnElement[int] = up.c.began
+    found = [up]
+    if calls or spend:
+        charged = charging_session.c.charged_micros
+        over = sa.select(
+            _sum(_one_or_none(began)).label("began") if calls else _NOTHING.label("began"),
+            _sum(sa.case((ended_at > _hour_ago, charged), else_=_NOTHING)).label("in_hour")
+            if hour
+            else _NOTHING.label("in_hour"),
+            _sum(charged).label("in_day") if day else _NOTHING.label("in_day"),
+        )
+        ended = over.where(of_account, ended_at > since).subquery("ended")
+        began_lately, in_hour, in_day = began_lately + ended.c.began, in_hour + ended.c.in_hour, in_day + ended.c.in_day
+        found.append(ended)
+    if spend:
+        at, debit = charging_event.c.at, charging_event.c.charged_micros
+        bought = sa.select(
+            _sum(sa.case((at > _hour_ago, debit), else_=_NOTHING)).label("in_hour"), _sum(debit).label("in_day")
+        )
+        events = bought.where(charging_event.c.account_id == _account_id, at > since).subquery("events")
+        in_hour, in_day = in_hour + events.c.in_hour, in_day + events.c.in_day
+        found.append(events)
+    row = (
+        up.c.calls,
+        began_lately,
+        in_hour if hour else _NOTHING,
+        in_day if day else _NOTHING,
+        recharged_at,
+    )
+    return Prepared(sa.select(*row).select_from(*found))
 
 
 _LOCK_PREFIX = Prepared(
@@ -252,7 +262,6 @@ def activity(conn: Connection, account_id: int, limits: Limits, now: datetime) -
         account_id=account_id,
         since=now - limits.look_back,
         hour_ago=now - HOUR,
-        day_ago=now - DAY,
         paid_since=now - timedelta(seconds=limits.cooldown_s or 0),
     )
     return _IDLE if row is None else Activity(*row)

@@ -25,6 +25,7 @@ from billing.operators.operator import Reach
 from runtime.database import to_micros, transaction
 from runtime.ids import new_id
 from runtime.keys import Pepper
+from runtime.prepared import Prepared
 from tests.billing.books import UNIT, Books
 from tests.clock import SettableClock
 
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.load
 ACCOUNTS, CALLS_OF_EACH, BOUND_S = 5_000, 99, 60.0
 PRICE, PAID = 7, 1_000
 JUDGEMENTS, DEAREST_MS = 2_000, 0.2
+_NOTHING = Prepared(sa.select(sa.literal_column("1")))
 LEAST = Limits(reach=Reach.ABROAD)
 
 
@@ -86,7 +88,10 @@ def test_the_proof_of_a_million_entries(engine: Engine, clock: SettableClock, pe
     ids=["none", "some", "all"],
 )
 def test_a_judgement(engine: Engine, clock: SettableClock, limits: Limits) -> None:
-    """What a judgement costs within a transaction, for an account with fifty calls in the last day."""
+    """What a judgement costs within a transaction, for an account with fifty calls in the last day.
+
+    On PostgreSQL what counts something needs a statement of its own, after the lock: so much is not to be had there.
+    """
     books = Books(engine, clock, month_cap_s=10**6)
     account_id, price = books.account(500 * UNIT), books.rate()
     for _ in range(50):
@@ -96,7 +101,7 @@ def test_a_judgement(engine: Engine, clock: SettableClock, limits: Limits) -> No
     attempt = fraud_service.Attempt(
         books.call(), new_id(), account_id, "+33123456789", price, 1_860_000, 5_000, books.profile_id
     )
-    spent, saved = [], []
+    spent, saved, trips = [], [], []
     with transaction(engine) as conn:
         for _ in range(JUDGEMENTS):
             start_s = time.perf_counter()
@@ -104,12 +109,15 @@ def test_a_judgement(engine: Engine, clock: SettableClock, limits: Limits) -> No
             judged_s = time.perf_counter()
             assert ledger_store.lock_funds(conn, account_id) is not None
             saved.append(time.perf_counter() - judged_s)
+            start_trip_s = time.perf_counter()
+            _NOTHING.first(conn)
+            trips.append(time.perf_counter() - start_trip_s)
             spent.append(judged_s - start_s)
     whole_ms, lock_ms = statistics.median(spent) * 1_000, statistics.median(saved) * 1_000
-    median_ms = whole_ms - lock_ms
+    median_ms, trip_ms = whole_ms - lock_ms, statistics.median(trips) * 1_000
     print(
         f"\n{engine.dialect.name}: a judgement adds {median_ms:.3f} ms (median; {whole_ms:.3f} ms, "
-        f"less {lock_ms:.3f} ms for the lock it takes in place of charging)"
+        f"less {lock_ms:.3f} ms for the lock it takes in place of charging; SELECT 1 takes {trip_ms:.3f} ms)"
     )
     if engine.dialect.name == "sqlite" or limits == LEAST:
         assert median_ms <= DEAREST_MS

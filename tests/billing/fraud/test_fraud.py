@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from billing.calls.call import Authorised
 from billing.charging.session import ChargeRefusal
-from billing.fraud import service, store
+from billing.fraud import judgement_store, service, store
 from billing.fraud.rules import fraud
 from billing.fraud.rules.fraud import (
     Activity,
@@ -89,6 +90,30 @@ def test_places(books: Books, reach: Reach, destination: str, refusal: FraudRefu
     assert isinstance(answer, Authorised) if refusal is None else answer is refusal
     if refusal is not None:
         assert books.money(account_id) == (5 * UNIT, 0)
+
+
+def test_whatever_is_asked_together_is_counted_alike(books: Books) -> None:
+    """One statement for each set of limits: what is asked does not depend on what else is."""
+    account_id, price, paid_at = books.account(50 * UNIT), books.rate(), books.clock.now()
+    books.settle(books.up(account_id, price, ani=LINES[0]), 60_000)
+    books.clock.advance(7_200)
+    books.settle(books.up(account_id, price, ani=LINES[0]), 60_000)
+    books.up(account_id, price, ani=LINES[1])
+    limits = {
+        "concurrent_calls": 9,
+        "calls_per_hour": 9,
+        "spend_per_hour_micros": 9,
+        "spend_per_day_micros": 9,
+        "cooldown_s": 86_400,
+    }
+    numbers = (1, 2, 2 * UNIT, 3 * UNIT)
+    for asked in product((False, True), repeat=5):
+        chosen = Limits(**{name: limit for (name, limit), wanted in zip(limits.items(), asked, strict=True) if wanted})  # type: ignore[arg-type]  # each fits
+        with reading(books.engine) as conn:
+            found = judgement_store.activity(conn, account_id, chosen, books.clock.now())
+        said = [value if wanted else 0 for wanted, value in zip(asked, numbers, strict=False)]
+        assert [found.open_calls, found.calls_in_hour, found.spent_in_hour_micros, found.spent_in_day_micros] == said
+        assert found.recharged_at == (paid_at if asked[-1] else None)
 
 
 def test_a_new_service_calls_home_only(books: Books) -> None:
