@@ -276,8 +276,10 @@ class BackOffice:
                 return current
             wanted = destination.e164
             context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
-            cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
-            over = None
+            tier_cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
+            if plan.spend_cap_micros:
+                tier_cap_ms = talk_time_ms(rate, plan.spend_cap_micros, tier_cap_ms, context)
+            cap_ms, over = tier_cap_ms, None
             if plan.ani and plan.caps != NO_CAPS:
                 cap_ms, over = threshold_service.within(connection, now, plan.caps, plan.ani, cap_ms)
             cap_without_spend_ms = cap_ms
@@ -298,7 +300,7 @@ class BackOffice:
         shortage: StrEnum = ConditionRefusal.SPEND_LIMIT if is_cut else ChargeRefusal.NO_CREDIT
         if over is not None and cap_without_spend_ms < self.minimum_talk_ms:
             shortage = self._over(plan, over)
-        return Offer(destination.e164, trunks, rate, talk_ms, told, spend, shortage)
+        return Offer(destination.e164, trunks, rate, talk_ms, tier_cap_ms, told, spend, shortage)
 
     def _over(self, plan: Plan, refusal: ThresholdRefusal) -> ThresholdRefusal:
         """A line that used up all it may is blocked until staff lift it (ANI-5, ANI-6)."""
@@ -319,7 +321,7 @@ class BackOffice:
             destination=offer.destination,
             trunk=offer.trunks[0],
             ani=plan.ani,
-            session_cap_ms=plan.session_cap_ms,
+            session_cap_ms=min(plan.session_cap_ms, offer.cap_ms),
             month_cap_ms=plan.profile.month_cap_s * 1000,
             wanted_ms=shelf.policy.first_grant_ms,
             minimum_ms=self.minimum_talk_ms,

@@ -20,6 +20,7 @@ from billing.thresholds.threshold import NO_CAPS
 from ivr.age_check import Dialogue, Subject, check_age
 from ivr.back_office import BackOffice
 from ivr.caller import Caller
+from ivr.credit import within_tier
 from ivr.dialogue import questions
 from ivr.dialogue.entry import Ask, Entry, Keyed, Question
 from ivr.offer import Authorised, Offer, Payer
@@ -100,6 +101,7 @@ class CallStory:
         qualified = await self._qualify(plan, payer)
         if isinstance(qualified, StrEnum):
             return qualified
+        plan = await within_tier(self._office, self._note, self._ring.call_id, plan)
         await self._issue_pin(plan, payer)
         authorised = await self._agree_on_destination(plan, payer)
         if isinstance(authorised, StrEnum | Dial):

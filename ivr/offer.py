@@ -29,6 +29,7 @@ class Offer:
     trunks: tuple[str, ...]
     rate: Rate
     talk_ms: int
+    cap_ms: int
     condition: Mapping[str, object] = field(default_factory=dict)
     spend: SpendBound | None = None
     shortage: StrEnum = ChargeRefusal.NO_CREDIT

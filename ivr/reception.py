@@ -89,6 +89,8 @@ class Plan:
     """A call that no account pays for goes on through the network, which knows whose line it is (CALL-13)."""
     toll_block: TollBlock | None = None
     caps: LineCaps = NO_CAPS
+    spend_cap_micros: int = 0
+    """Most a call of this customer may cost, by his credit tier; 0: no such cap."""
 
 
 def receive(arrival: Arrival) -> Plan | StrEnum:

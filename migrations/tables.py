@@ -28,6 +28,7 @@ MODULES = (
     "billing.pins.tables",
     "billing.tariffs.tables",
     "billing.thresholds.tables",
+    "billing.tiers.tables",
     "dialplan.routes.tables",
 )
 for module in MODULES:

@@ -132,6 +132,7 @@ class VendorSettings(Section):
     daily_limit: int = Field(default=10_000, ge=0, description="requests of one day (UTC) at most")
     cost_micros: int = Field(default=10_000, ge=0, description="what one request costs, in millionths, for the counter")
     listing_days: int = Field(default=60, ge=1, description="a listing not seen for longer is validated again")
+    credit_days: int = Field(default=30, ge=1, description="a credit tier set longer ago is found anew")
     needs_first_name: bool = Field(default=False, description="a listing without first name is insufficient")
     needs_address: bool = Field(default=False, description="a listing without address is insufficient")
     twilio_sid: str = Field(default="", description="twilio: account SID, or API key SID")

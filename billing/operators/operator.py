@@ -94,6 +94,7 @@ class ServiceProfile:
     ssn_digits: int = 4
     fallback: Fallback = Fallback.NONE
     terms_version: int = 0
+    credit_check: bool = False
 
 
 @dataclass(frozen=True, slots=True)

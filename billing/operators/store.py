@@ -46,6 +46,7 @@ _PROFILE: sa.Select[Any] = (
         service_profile.c.ssn_digits,
         service_profile.c.fallback,
         service_profile.c.terms_version,
+        service_profile.c.credit_check,
     )
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)

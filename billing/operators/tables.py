@@ -36,6 +36,7 @@ service_profile = sa.Table(
     sa.Column("ssn_digits", sa.Integer, nullable=False, server_default="4"),
     sa.Column("fallback", sa.String(12), nullable=False, server_default="none"),
     sa.Column("terms_version", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("credit_check", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("operator_id", "name"),
 )
 

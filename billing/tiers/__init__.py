@@ -1,0 +1,1 @@
+"""Who comes into which credit tier, by score and payment history."""
