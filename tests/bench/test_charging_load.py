@@ -67,11 +67,17 @@ class Measured:
 
     waits_ms: list[float]
     seconds: float
+    cpu_s: float
 
     @property
     def per_s(self) -> float:
         """Operations per second."""
         return len(self.waits_ms) / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """This process's time of the processor for an operation."""
+        return self.cpu_s / len(self.waits_ms) * 1_000_000
 
     @property
     def p99_ms(self) -> float:
@@ -93,15 +99,15 @@ def test_updates_beside_the_raw_driver(books: Books, clients: int, least: float)
         pairs = []
         for _ in range(ROUNDS):
             pairs.append((_round(ours, [_own(books)] * clients), _best([_round(theirs, kind) for kind in raw.kinds])))
+    durability = _durability(books.engine)
     ratio = statistics.median(own.per_s / other.per_s for own, other in pairs)
     p99_ms = statistics.median(own.p99_ms for own, _ in pairs)
-    print(
-        f"\n{books.engine.dialect.name}, {clients} clients:"
-        f" ours {statistics.median(own.per_s for own, _ in pairs):,.0f}/s, p99 {p99_ms:.1f} ms;"
-        f" raw driver {statistics.median(other.per_s for _, other in pairs):,.0f}/s,"
-        f" p99 {statistics.median(other.p99_ms for _, other in pairs):.1f} ms; ratio {ratio:.2f}"
-        f" (rounds {' '.join(f'{own.per_s / other.per_s:.2f}' for own, other in pairs)}; bound {least})"
-    )
+    print(f"\n{books.engine.dialect.name}, {clients} clients (durable: {durability}):")
+    for name, some in (("ours", [own for own, _ in pairs]), ("raw driver", [other for _, other in pairs])):
+        per_s, p99, cpu = (statistics.median(values) for values in zip(*map(_figures, some), strict=True))
+        print(f"  {name}: {per_s:,.0f}/s, p99 {p99:.1f} ms, {cpu:.0f} us of the processor each")
+    rounds = " ".join(f"{own.per_s / other.per_s:.2f}" for own, other in pairs)
+    print(f"  ratio {ratio:.2f} (bound {least}; rounds {rounds})")
     books.assert_sound()
     assert ratio >= least
     assert p99_ms <= P99_MS
@@ -154,9 +160,27 @@ def _round(talks: list[list[Talk]], clients: list[Client]) -> Measured:
         raise AssertionError
 
     with ThreadPoolExecutor(len(clients)) as pool:
-        start_s = time.perf_counter()
+        start_s, start_cpu_s = time.perf_counter(), time.process_time()
         waits = [wait for some in pool.map(work, talks, clients) for wait in some]
-        return Measured(waits, time.perf_counter() - start_s)
+        return Measured(waits, time.perf_counter() - start_s, time.process_time() - start_cpu_s)
+
+
+def _figures(one: Measured) -> tuple[float, float, float]:
+    return one.per_s, one.p99_ms, one.cpu_us
+
+
+def _durability(engine: Engine) -> str:
+    """What the database itself says."""
+    if engine.dialect.name == "sqlite":
+        names = ("journal_mode", "synchronous")
+        asked = [f"PRAGMA {name}" for name in names]
+    else:
+        names = ("fsync", "synchronous_commit")
+        asked = [f"SHOW {name}" for name in names]
+    with engine.connect() as conn:
+        said = [conn.exec_driver_sql(text).scalar_one() for text in asked]
+    assert said in (["wal", 2], ["on", "on"])
+    return ", ".join(f"{name}={value}" for name, value in zip(names, said, strict=True))
 
 
 def _best(rounds: list[Measured]) -> Measured:
