@@ -101,6 +101,10 @@ class _Queue(Generic[Q, A]):
             raise
         return not seat.is_answered
 
+    def is_empty(self) -> bool:
+        """Whether nobody waits at this moment."""
+        return not self._waiting
+
     def join(self, group: "list[_Seat[Q, A]]") -> None:
         """All who wait, as far as there is room, are in the group."""
         with self._mutex:
@@ -169,11 +173,11 @@ class _Writer(Generic[Q, A]):
         try:
             with transaction(self._engine) as conn:
                 is_begun = True
-                if is_first:
-                    # Only now: whoever came while the transaction was waited for is taken too.
-                    self._queue.join(group)
-                if conn.dialect.name == "postgresql" and (len(group) > 1 or not is_first):
+                if conn.dialect.name == "postgresql" and not (is_first and self._queue.is_empty()):
                     conn.exec_driver_sql(_LOCK_WAIT)
+                if is_first:
+                    # Only now: whoever came while the transaction was begun is taken too.
+                    self._queue.join(group)
                 answers = self._work(conn, [seat.request for seat in group])
         except Exception as fault:
             # An edge: it is raised again, to each who asked.

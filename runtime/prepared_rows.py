@@ -4,7 +4,8 @@ PostgreSQL gets one statement over arrays. SQLite, where a statement costs no ro
 faster than to hand it a list. Which columns there are, and their conversions, are taken from the tables.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,6 +65,22 @@ def _item(value: object) -> str:
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
     return str(value)
+
+
+@contextmanager
+def sent_together(conn: Connection) -> Iterator[None]:
+    """On PostgreSQL the statements of the block go out at once and are answered at its end; nothing is read in it.
+
+    What the database refuses is raised at the end as the sqlalchemy.exc error.
+    """
+    if conn.dialect.name != "postgresql":
+        yield
+        return
+    try:
+        with driver_of(conn).pipeline():
+            yield
+    except conn.dialect.loaded_dbapi.Error as error:
+        raise translated(conn, "several statements", error) from error
 
 
 class RowWrite:

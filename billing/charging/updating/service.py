@@ -33,6 +33,7 @@ from billing.charging.sharing import Part, Sharer
 from billing.ledger import store as ledger_store
 from billing.ledger.transfer import ChangedReplayError, Funds
 from billing.rating import Context, Grant, Rate
+from runtime.prepared_rows import sent_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,13 @@ class _Desk:
 
     def write(self) -> None:
         """What was decided."""
-        store.extend_sessions(self._conn, self._changed.values())
-        store.add_requests(self._conn, list(self._answered.values()))
-        ledger_store.move_holds(self._conn, self._moved_micros)
-        usage_store.hold_many(self._conn, self._more_ms)
+        if not self._answered:
+            return
+        with sent_together(self._conn):
+            store.extend_sessions(self._conn, self._changed.values())
+            store.add_requests(self._conn, list(self._answered.values()))
+            ledger_store.move_holds(self._conn, self._moved_micros)
+            usage_store.hold_many(self._conn, self._more_ms)
 
     def _is_fresh(self, ask: Update) -> bool:
         session = self._sessions.get(ask.session_id)

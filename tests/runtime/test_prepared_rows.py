@@ -1,0 +1,75 @@
+"""Statements over many rows: the same on both databases, whatever the texts are."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import IntegrityError
+
+from runtime.database import Instant, transaction
+from runtime.prepared_rows import KeyedRead, RowWrite, sent_together
+
+thing = sa.Table(
+    "thing",
+    sa.MetaData(),
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("part", sa.String(40), primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("ready", sa.Boolean),
+    sa.Column("at", Instant),
+    sa.CheckConstraint("number >= 0", name="not_negative"),
+)
+ALL = sa.select(thing.c.name, thing.c.part, thing.c.number, thing.c.ready, thing.c.at).order_by(thing.c.name)
+BY_NAME, BY_BOTH = KeyedRead(ALL, thing.c.name), KeyedRead(ALL, thing.c.name, thing.c.part)
+ADD = RowWrite(thing, sets=("name", "part", "number", "ready", "at"), once=True)
+CHANGE = RowWrite(thing, keys=("name", "part"), sets=("ready", "at"), adds=("number",))
+AT = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
+ODD = ("plain", 'quo"te', "back\\slash", "br{ace},s", "NULL", "null", " space ", "'; DROP TABLE thing; --")
+
+
+@pytest.fixture
+def things(engine: Engine) -> Engine:
+    with transaction(engine) as conn:
+        thing.create(conn)
+        ADD.run(conn, [(name, "x", at, None, None) for at, name in enumerate(ODD)])
+    return engine
+
+
+def test_texts_of_any_kind_come_back_as_they_were(things: Engine) -> None:
+    with transaction(things) as conn:
+        found = BY_NAME.all(conn, {(name,) for name in (*ODD, "nobody")})
+        assert sorted(row[0] for row in found) == sorted(ODD)
+        assert {row[3] for row in found} == {row[4] for row in found} == {None}
+        assert BY_NAME.all(conn, []) == []
+        assert {row[0] for row in BY_BOTH.all(conn, {("plain", "x"), ("NULL", "y"), ('quo"te', "x")})} == {
+            "plain",
+            'quo"te',
+        }
+
+
+def test_rows_are_replaced_and_added_to(things: Engine) -> None:
+    with transaction(things) as conn:
+        CHANGE.run(conn, [("plain", "x", True, AT, 40), ("NULL", "x", False, None, 1), ("nobody", "x", True, AT, 1)])
+        CHANGE.run(conn, [])
+        ADD.run(conn, [("plain", "x", 99, None, None), ("new", "x", 5, None, AT)])
+    with transaction(things) as conn:
+        found = {row[0]: row[2:] for row in BY_NAME.all(conn, {("plain",), ("NULL",), ("new",)})}
+    assert found == {"plain": (40, True, AT), "NULL": (5, False, None), "new": (5, None, AT)}
+
+
+def test_what_is_sent_together_is_refused_together(things: Engine) -> None:
+    with transaction(things) as conn, sent_together(conn):
+        CHANGE.run(conn, [("plain", "x", None, None, 1)])
+        ADD.run(conn, [("other", "x", 1, None, None)])
+
+    def overdraw() -> None:
+        with transaction(things) as conn, sent_together(conn):
+            CHANGE.run(conn, [("plain", "x", None, None, 1)])
+            CHANGE.run(conn, [("other", "x", None, None, -2)])
+            CHANGE.run(conn, [("plain", "x", None, None, 1)])
+
+    with pytest.raises(IntegrityError, match="not_negative"):
+        overdraw()
+    with transaction(things) as conn:
+        assert {row[0]: row[2] for row in BY_NAME.all(conn, {("plain",), ("other",)})} == {"plain": 1, "other": 1}
