@@ -96,7 +96,7 @@ def _wait(
                 world.tell(customer.account_id, f"{what}: {type(fault).__name__}")
                 world.loop.after(SECOND, _attempt, world, customer, what, work, done)
             else:
-                world.tell(customer.account_id, f"{what}: {answer.result()}")
+                world.tell(customer.account_id, what, answer.result())
                 done(answer.result())
 
     def too_late() -> None:

@@ -5,7 +5,6 @@ Quantities are base units: milliseconds, bytes, units. Nothing here imports the 
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
 EMPTY = {"destination": "", "price_per_minute": "", "connect_fee": "", "minimum_s": "", "increments": "", "blocked": ""}
 
@@ -26,9 +25,9 @@ class Price:
         """What so much use costs."""
         if used <= 0:
             return 0
-        blocks = ceil(Fraction(max(0, used - self.initial), self.increment))
+        blocks = _ceil(max(0, used - self.initial), self.increment)
         billed = max(self.initial + blocks * self.increment, self.minimum)
-        return self.connect_micros + ceil(Fraction(billed * self.micros, self.per))
+        return self.connect_micros + _ceil(billed * self.micros, self.per)
 
     def whole_before(self, granted: int) -> int:
         """The end of the last block that is whole within so much."""
@@ -48,10 +47,15 @@ class Price:
         paid_micros = self.of(whole) if whole else self.connect_micros
         length = self.increment if whole else self.initial
         block_micros = (self.of(whole + length) if whole else self.of(self.initial)) - paid_micros
-        most = whole + ceil(Fraction((held_micros - paid_micros) * length, max(1, block_micros)))
+        most = whole + _ceil((held_micros - paid_micros) * length, max(1, block_micros))
         if held_micros < paid_micros or granted > max(most, begins):
             return f"holds {held_micros} for {granted}, which buys no more than {most}"
         return None
+
+
+def _ceil(amount: int, parts: int) -> int:
+    whole, rest = divmod(amount, parts)
+    return whole + (1 if rest else 0)
 
 
 MINUTE = 60_000

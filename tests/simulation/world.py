@@ -1,6 +1,7 @@
 """A town of accounts, callers, applications and staff, and everything that goes wrong in it, told from one seed."""
 
 import asyncio
+import gc
 import random
 from collections import deque
 from collections.abc import Callable
@@ -84,10 +85,11 @@ class World:
         self._wanted = sessions
         self._ids = 0
         self._depth = 0
+        self._looked_at = 0
         self._calm_until_us = 0
         self._now_running: Process | None = None
         self._healthy_since_us = 0
-        self._story: dict[int, deque[str]] = {}
+        self._story: dict[int, deque[tuple[int, int, str, object]]] = {}
         self._found_towns()
         self.intents = Intents()
         self.look = Look(url)
@@ -214,7 +216,6 @@ class World:
     def run(self, process: Process, work: Callable[[], Any], about: tuple[int, ...] = ()) -> Any:
         """Do something of a process; the books are looked at right after it."""
         outer, self._now_running = self._now_running, process
-        commits = self.faults.commits
         try:
             return work()
         except Killed:
@@ -226,7 +227,7 @@ class World:
             raise
         finally:
             self._now_running = outer
-            if self.faults.commits != commits:
+            if self.faults.commits != self._looked_at:
                 self._look(about)
 
     def serve(self, customer: Customer, what: str, work: Callable[[], Any]) -> tuple[bool, Any]:
@@ -242,13 +243,15 @@ class World:
         except DBAPIError as error:
             self.tell(customer.account_id, f"{what}: {error.orig}")
             return False, None
-        self.tell(customer.account_id, f"{what}: {answer}")
+        self.tell(customer.account_id, what, answer)
         return True, answer
 
     def _let_others_go(self, us: int) -> None:
         process = self._now_running
         if self._depth >= DEEPEST or process is None:
             return
+        if self.faults.commits != self._looked_at:
+            self._look(())  # what this process did before, in transactions of their own
         self._depth += 1
         until_us = self.clock.elapsed_us + us
         while (due_us := self.loop.next_us) is not None and due_us <= until_us and self.violation is None:
@@ -260,6 +263,7 @@ class World:
             raise Killed
 
     def _look(self, about: tuple[int, ...]) -> None:
+        self._looked_at = self.faults.commits
         self.observer.latest_wall_us = max(self.observer.latest_wall_us, self.clock.wall_us)
         try:
             self.observer.after_step(about)
@@ -277,11 +281,11 @@ class World:
 
     # what is remembered for the one who has to find out why
 
-    def tell(self, account_id: int, text: str) -> None:
-        """Something happened on an account."""
+    def tell(self, account_id: int, text: str, answer: object = None) -> None:
+        """Something happened on an account; it is put into words only when somebody wants to read it."""
         story = self._story.get(account_id)
         if story is not None:
-            story.append(f"step {self.step} {self.clock.elapsed_us / SECOND:.6f} s: {text}")
+            story.append((self.step, self.clock.elapsed_us, text, answer))
 
     def _tell_all(self, text: str) -> None:
         for account_id in self._story:
@@ -289,7 +293,10 @@ class World:
 
     def story_of(self, account_id: int | None) -> list[str]:
         """The last that happened on an account."""
-        return list(self._story.get(account_id or 0, ()))
+        return [
+            f"step {step} {elapsed_us / SECOND:.6f} s: {text}" + ("" if answer is None else f": {answer}")
+            for step, elapsed_us, text, answer in self._story.get(account_id or 0, ())
+        ]
 
     # calls
 
@@ -372,10 +379,14 @@ class World:
     def play(self) -> Told:
         """Tell the whole story; raises ViolationError."""
         asyncio._set_running_loop(self.loop.as_loop)
+        collecting = gc.isenabled()
+        gc.disable()  # a world is small, and a tenth of its time would go into looking through it
         try:
             return self._play()
         finally:
             self.loop.abandon()
+            if collecting:
+                gc.enable()
             asyncio._set_running_loop(None)
             self.look.close()
             for engine in self._engines:
