@@ -64,6 +64,7 @@ class Book:
         with self.lock:
             self.replays += answer.is_replay
             if answer.refused:
+                assert "destination" not in answer.refused, order  # or nothing is proven
                 self.refused[f"{order.kind} {answer.refused}"] += 1
             elif order.kind in {Kind.OPEN, Kind.EXTEND}:
                 self._granted(order, answer)

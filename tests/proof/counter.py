@@ -19,11 +19,11 @@ from runtime.clock import Clock
 from tests.billing.shop import EMPTY
 
 ROWS: tuple[dict[str, str], ...] = (
-    {"prefix": "33", "price_per_minute": "0.60", "increments": "1/1"},
+    {"prefix": "1", "price_per_minute": "0.60", "increments": "1/1"},
     {"prefix": "net", "service": "data", "price": "0.05", "per": "MB", "increments": "1000"},
     {"prefix": "sms", "service": "message", "price": "0.10", "per": "unit"},
 )
-CODES = {"voice": "33142685300", "data": "net", "message": "sms"}
+CODES = {"voice": "12125550188", "data": "net", "message": "sms"}
 TARIFF, OPERATOR, DNIS = "all", "shop", "19005550100"
 
 
