@@ -51,10 +51,10 @@ python_packages() {
 import tomllib
 with open("pyproject.toml", "rb") as file:
     group = tomllib.load(file)["dependency-groups"]["dev"]
-print("\n".join(one for one in group if isinstance(one, str) and not one.startswith("tollgate")))
+print("\n".join(one.replace("tollgate", "-e .") if one.startswith("tollgate") else one for one in group))
 PY
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint docker/constraints.txt \
-        --editable '.[postgres]' --requirement "$stamps/dev-requirements"
+        --requirement "$stamps/dev-requirements"
     printf '%s\n' "$wanted" > "$stamps/python"
 }
 
