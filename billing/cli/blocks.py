@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from billing.cli.pin import moment_of
+from billing.cli.moment import moment_of
 from runtime.command import AsJson, command_group, open_engine, open_settings, print_document, print_table
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from billing.cli.account import shown
-from billing.cli.pin import moment_of
+from billing.cli.moment import moment_of
 from runtime.command import (
     AsJson,
     CommandError,

@@ -1,16 +1,14 @@
 """`tollgate pin`: PINs, shown once when they are issued."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from billing.cli import pin_outside, pin_range
+from billing.cli.moment import moment_of
 from runtime.command import (
     AsJson,
-    CommandError,
     DryRun,
-    ExitCode,
     Reason,
     Yes,
     command_group,
@@ -84,12 +82,3 @@ def revoke(
         print_document({"account": account, "revoked": revoked})
     else:
         print_done(f"account {account}: {revoked} revoked")
-
-
-def moment_of(option: str, text: str) -> datetime:
-    """A moment as it was typed, in UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise CommandError(f"{option}: not a moment such as 2027-01-01T00:00Z", ExitCode.USAGE) from None

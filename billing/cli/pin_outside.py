@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from billing.cli.account import shown
+from billing.cli.moment import moment_of
 from runtime.command import (
     AsJson,
     DryRun,
@@ -60,7 +61,6 @@ def usage(
     as_json: AsJson = False,
 ) -> None:
     """What became of the PINs of an outside system, to be handed back to it; never their digits."""
-    from billing.cli.pin import moment_of
     from billing.pins.allocating import service
     from runtime.clock import SystemClock
 
