@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -16,6 +17,7 @@ from runtime import database, keys, schema
 from tests.clock import SettableClock
 from tests.postgres_server import PostgresServer
 from tests.postgres_server import running as postgres_running
+from tests.sharing_out import Sharing
 
 _counter = itertools.count(1)
 
@@ -23,6 +25,12 @@ _counter = itertools.count(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--proof` runs the promises at their full counts, as `make proof` does."""
     parser.addoption("--proof", action="store_true", help="run every promise at its full count")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Which worker runs what: see `tests/sharing_out.py`."""
+    return Sharing(config, log)
 
 
 @pytest.fixture

@@ -19,17 +19,13 @@ DIALOGUE_LIMIT_S = 16
 
 HERE = Path(__file__).parent
 
-# What waits for things to die and come back is mostly idle: it has a worker and a lab of its own, beside the others.
-OF_FAILURE = frozenset({"test_gateway_dies", "test_outages", "test_switch_dies"})
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this directory are live; those that share a lab run one after another on one worker."""
+    """All tests of this directory are live."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.live)
-            item.add_marker(pytest.mark.xdist_group("failure" if item.path.stem in OF_FAILURE else "live"))
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from billing.calls import store as call_store
 from dialplan.asterisk.manager_link import ManagerLink
 from dialplan.lab.lab import Lab
 from dialplan.lab.polling import wait_for
+from runtime import database
 from tests.ivr.town import CHECKED, SSN
 from tests.live import failures
 from tests.live.callers import Callers, callers, line_of
@@ -25,6 +27,12 @@ SOON_S = 5.0
 """How soon after the hang-up all is settled."""
 
 
+def arrived(house: House) -> int:
+    """How many calls the gateway has."""
+    with database.reading(house.town.engine) as connection:
+        return len(call_store.live_calls(connection))
+
+
 def test_hangs_up_at_every_step(lab: Lab, sqlite_url: str, tmp_path: Path, watch: ManagerLink, times: Times) -> None:
     rounds = times(1, 3)
     number = rounds * len(STEPS)
@@ -32,6 +40,8 @@ def test_hangs_up_at_every_step(lab: Lab, sqlite_url: str, tmp_path: Path, watch
         accounts = failures.customers_by_pin(house, number)
         among = {step: range(place, number, len(STEPS)) for place, step in enumerate(STEPS)}
         group.call(CHECKED)
+        # who leaves before the gateway was asked has made no call
+        wait_for(lambda: arrived(house) == number, "all have arrived")
         hang_up(group, among["ring"])
         for telephone in (one for one in group.telephones if one.is_up()):
             telephone.wait_answered()

@@ -33,7 +33,8 @@ class Demonstration:
     def start(self, *arguments: str) -> None:
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
-                [TOLLGATE, "demo", *arguments, "--name", self.name, "--json"],
+                # a shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C
+                ["env", "--default-signal=INT", TOLLGATE, "demo", *arguments, "--name", self.name, "--json"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -12,9 +12,6 @@ from sounds.build import STAMP_NAME, Built, build_language, check_language, lang
 from sounds.manifest import load_manifest
 from sounds.voice import VoiceError, find_voice, speak
 
-# one worker builds every prompt, once
-pytestmark = pytest.mark.xdist_group("sounds")
-
 TEXTS = load_manifest().texts("en")
 TWO = {"goodbye": "Goodbye.", "and": "and"}
 
