@@ -114,7 +114,10 @@ class Stage:
     def start_switches(self) -> None:
         """Both Asterisks; raises NoAsteriskError, InstanceError."""
         settings = load_settings()
-        self.lab = Lab(settings, self._plan.name, ports=self._plan.ports, softphone_bind=self._plan.bind)
+        # the captions are made of what the AGI commands play
+        self.lab = Lab(
+            settings, self._plan.name, ports=self._plan.ports, softphone_bind=self._plan.bind, tells_agi=True
+        )
         self._undo.callback(self.lab.stop)
         self.lab.start()
         self._write(self._own_settings() | _addresses(self.lab.settings))
