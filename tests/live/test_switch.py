@@ -19,8 +19,6 @@ from tests.live.stub_gateway import StubGateway, Turn, bye, dial
 pytestmark = pytest.mark.live
 
 DNIS = "19005551234"
-# the switch's own clock goes by whole milliseconds
-EARLIEST_S = 1.499
 AGI_NAMES = {
     f"agi_{name}"
     for name in (
@@ -64,7 +62,7 @@ def test_grant_is_cut_on_the_called_leg(stub: StubGateway, watch: ManagerLink, t
     assert ended["Call"] == answered["Call"] == "cut-1"
     assert ended["Answered"] == answered["Answered"]
     assert ended["Uniqueid"] == answered["Uniqueid"] != answered["Linkedid"]
-    assert EARLIEST_S <= lasted_s(ended) < 1.6
+    assert 1.5 <= lasted_s(ended) < 1.6
     stub.turn("call")
     after = stub.turn("after-dial")
     assert after.arguments == ("cut-1", "ANSWER", "16", f"{ended['Answered']}|{ended['Ended']}|16")
@@ -190,7 +188,7 @@ def test_gateway_dies_during_the_call(stub: StubGateway, watch: ManagerLink, tel
     told(watch, "TollgateAnswered")
     stub.die()
     ended = told(watch, "TollgateEnded")
-    assert EARLIEST_S <= lasted_s(ended) < 1.6
+    assert 1.5 <= lasted_s(ended) < 1.6
     assert told(watch, "TollgateGone")["Cause"] == "16"
     record = watch.listed("DBGet", {"Family": "tollgate", "Key": "dies-1"})
     assert record[0]["Val"] == f"{ended['Answered']}|{ended['Ended']}|{ended['Cause']}"
