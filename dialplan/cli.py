@@ -21,6 +21,7 @@ from runtime.command import (
 
 # What an Asterisk that is somebody's already includes; the other files would replace its own.
 INCLUDED = ("tollgate-extensions.conf", "tollgate-pjsip.conf", "manager.d/tollgate.conf")
+INCLUDED_TO_VERIFY = "tollgate-stir-shaken.conf"
 
 
 def attach(app: typer.Typer) -> None:
@@ -50,7 +51,7 @@ def render(
         raise CommandError(str(error), ExitCode.USAGE) from None
     done: dict[str, str] = {}
     for path, text in sorted(files.items()):
-        if whole or path in INCLUDED:
+        if whole or path in {*INCLUDED, INCLUDED_TO_VERIFY}:
             done[path] = _write(directory / path, text, dry_run=dry_run, force=force)
     if as_json:
         print_document({"directory": str(directory), "files": done, "dry_run": dry_run})
@@ -62,7 +63,8 @@ def render(
         print_done(
             f'In extensions.conf: #include "{INCLUDED[0]}"   in pjsip.conf: #include "{INCLUDED[1]}"\n'
             'In manager.conf: enabled=yes, timestampevents=yes, #include "manager.d/*.conf"\n'
-            'Then: asterisk -rx "core reload"'
+            + (f'In stir_shaken.conf: #include "{INCLUDED_TO_VERIFY}"\n' if INCLUDED_TO_VERIFY in done else "")
+            + 'Then: asterisk -rx "core reload"'
         )
 
 

@@ -191,7 +191,7 @@ class BackOffice:
             if profile is None:
                 return Arrival(profile, line, bool(asserted))
             own = trust_store.own_rules(connection, profile.id)
-            rows = _rows(ring, ani, home, is_asserted=bool(asserted))
+            rows = trust.rows_of(ring.evidence, ani, is_asserted=bool(asserted))
             verdict = trust.judge(rows, {row: rule.demand for row, rule in own.items()})
             told = trust.told(verdict, own)
             if isinstance(line, NumberRefusal):
@@ -354,9 +354,3 @@ class BackOffice:
             answer.is_shared,
             plan.ani,
         )
-
-
-def _rows(ring: Ring, ani: str, home_country: str, *, is_asserted: bool) -> tuple[trust.TrustRow, ...]:
-    attested = numbers.parse_ani(ring.evidence.attested_identity, home_country)
-    attested_ani = attested.e164 if isinstance(attested, Ani) else ""
-    return trust.rows_of(ring.evidence, ani, is_asserted=is_asserted, attested_ani=attested_ani)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ani.trust.passport import vouched_number
 from ani.trust.trust import Evidence, is_diverted, screening_of, verstat_of
 from ivr.agi.channel import Channel
 from ivr.agi.faults import CallerGone, ChannelFault
@@ -114,7 +115,7 @@ class Turns:
 
     def _ring(self, channel: Channel) -> Ring:
         told = [unquote(word) for word in (*channel.args, *([""] * 12))[:12]]
-        dnis, asserted, claimed, privacy, endpoint, line_type, diversion, history, result, level, attested, party = told
+        dnis, asserted, claimed, privacy, endpoint, line_type, diversion, history, result, level, claims, party = told
         is_trusted = endpoint in self._dial.asserting
         if not is_trusted:
             asserted = ""
@@ -126,7 +127,7 @@ class Turns:
             verstat=verstat_of(asserted),
             verify_result=result,
             attestation=level,
-            attested_identity=attested,
+            attested_identity=vouched_number(claims, dnis),
             line_type=int(line_type) if line_type.isascii() and line_type.isdigit() else 0,
         )
         return Ring(

@@ -82,6 +82,10 @@ class SwitchSettings(Section):
     network_match: tuple[str, ...] = Field(default=("127.0.0.1",), description="addresses that are the trunk")
     rtp_first_port: int = Field(default=10000, ge=1024, le=65000, description="first port of speech")
     rtp_last_port: int = Field(default=20000, ge=1024, le=65535, description="last port of speech")
+    stir_shaken_ca_file: str = Field(
+        default="", description="certificates that signers of calls are trusted by, as the switch sees it; empty: none"
+    )
+    stir_shaken_age_s: int = Field(default=15, ge=1, le=600, description="a signature older than this is not trusted")
     softphone_secret: SecretStr = Field(default=SecretStr(""), description="password of `softphone`; empty: none")
 
 

@@ -68,7 +68,9 @@ DEFAULT_POLICY: Mapping[TrustRow, Demand] = MappingProxyType(
 
 _STRICTNESS = tuple(Demand)
 _NOT_VERIFIED = frozenset({"", "missing_identity_hdr", "disabled", "verification not present"})
-_VERIFIED = frozenset({"success", "verification passed"})
+_VERIFIED = frozenset({"success", "verification passed", "cid_orig_tn_mismatch"})
+"""Signature, certificate, chain and age are good. Asterisk says `cid_orig_tn_mismatch` last of all, because it knows
+the caller as 000 (`callerid = unset <000>` keeps hostile names out of it): whose number was signed, we compare."""
 _ROW_OF_LEVEL = {"A": None, "B": TrustRow.ATTESTATION_B, "C": TrustRow.ATTESTATION_C}
 _ROW_OF_LINE_TYPE = {
     6: TrustRow.SHARED_PHONE,
@@ -92,7 +94,8 @@ _VERSTAT = re.compile(r";\s*verstat\s*=\s*\"?([\w-]+)", re.IGNORECASE)
 class Evidence:
     """What came with a call. `is_trusted` tells that the endpoint may say who calls; nothing else is believed.
 
-    `verify_result`, `attestation` and `attested_identity` are Asterisk's STIR_SHAKEN(0, ...), empty where it has none.
+    `verify_result` and `attestation` are Asterisk's STIR_SHAKEN(0, ...), empty where it has none. `attested_identity`
+    is the number the signature was made for (E.164), empty also where it was made for a call to somebody else.
     """
 
     is_trusted: bool = False
@@ -140,13 +143,13 @@ def judge(rows: tuple[TrustRow, ...], policy: Mapping[TrustRow, Demand]) -> Verd
     return Verdict(demands[rule], rule, rows)
 
 
-def rows_of(evidence: Evidence, ani: str, *, is_asserted: bool, attested_ani: str) -> tuple[TrustRow, ...]:
+def rows_of(evidence: Evidence, ani: str, *, is_asserted: bool) -> tuple[TrustRow, ...]:
     """The rows that apply to a line (E.164, empty when there is none).
 
     An attestation counts for the number it was made for and no other, and lifts a claimed number only where it came in
     by a trusted endpoint: a signature can be copied from another call.
     """
-    stir = _attestation(evidence, ani, attested_ani)
+    stir = _attestation(evidence, ani)
     rows = [_source(evidence, ani, stir, is_asserted=is_asserted)]
     if evidence.is_withheld:
         rows.append(TrustRow.WITHHELD)
@@ -188,11 +191,11 @@ def _source(evidence: Evidence, ani: str, stir: str, *, is_asserted: bool) -> Tr
     return TrustRow.ATTESTED if stir == "A" and evidence.is_trusted else TrustRow.CLAIMED
 
 
-def _attestation(evidence: Evidence, ani: str, attested_ani: str) -> str:
+def _attestation(evidence: Evidence, ani: str) -> str:
     """The level A, B or C of what was verified; `failed` when it was not, or for another number; empty for none."""
     result = evidence.verify_result.strip().lower()
     if result in _NOT_VERIFIED:
         return ""
     level = evidence.attestation.strip().upper()
-    is_good = result in _VERIFIED and level in _ROW_OF_LEVEL and attested_ani == ani != ""
+    is_good = result in _VERIFIED and level in _ROW_OF_LEVEL and evidence.attested_identity == ani != ""
     return level if is_good else "failed"

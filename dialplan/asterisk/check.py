@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dialplan.asterisk.configuration import DIALPLAN_VERSION
+from dialplan.asterisk.configuration import DIALPLAN_VERSION, SIGNATURE_PROFILE, needed_modules
 from dialplan.asterisk.manager_link import ManagerLink, ManagerLinkError
-from dialplan.asterisk.modules import GATEWAY_MODULES
 from runtime.settings import Settings
 
 MINIMUM_MAJOR = 20
@@ -63,9 +62,11 @@ def _on_link(link: ManagerLink, settings: Settings) -> Iterator[Finding]:
         yield _bad("events", "no FullyBooted", f"give {ami.username} read=system,user")
     yield _version(link)
     yield _rights(link)
-    yield _modules(link)
+    yield _modules(link, needed_modules(settings))
     yield _dialplan(link)
     yield _trunk(link, settings.switch.trunk)
+    if settings.switch.stir_shaken_ca_file:
+        yield _signatures(link, settings.switch.trunk)
 
 
 def _version(link: ManagerLink) -> Finding:
@@ -89,13 +90,11 @@ def _rights(link: ManagerLink) -> Finding:
     return _good("rights", "call, reporting; no command")
 
 
-def _modules(link: ManagerLink) -> Finding:
-    missing = [
-        name for name in GATEWAY_MODULES if link.ask("Getvar", {"Variable": f"IFMODULE({name}.so)"}).get("Value") != "1"
-    ]
+def _modules(link: ManagerLink, needed: tuple[str, ...]) -> Finding:
+    missing = [name for name in needed if link.ask("Getvar", {"Variable": f"IFMODULE({name}.so)"}).get("Value") != "1"]
     if missing:
         return _bad("modules", f"missing: {', '.join(missing)}", "load them in modules.conf")
-    return _good("modules", f"{len(GATEWAY_MODULES)} loaded")
+    return _good("modules", f"{len(needed)} loaded")
 
 
 def _dialplan(link: ManagerLink) -> Finding:
@@ -117,6 +116,12 @@ def _trunk(link: ManagerLink, trunk: str) -> Finding:
         return _bad("trunk", f"no endpoint {trunk}", advice)
     good = fields["context"] == "tollgate-in" and fields["trust_id_inbound"] in {"false", "no"}
     return Finding("trunk", good, f"{trunk}: " + ", ".join(f"{key}={value}" for key, value in fields.items()), advice)
+
+
+def _signatures(link: ManagerLink, trunk: str) -> Finding:
+    seen = _endpoint(link, trunk, "stir_shaken_profile")
+    advice = "include tollgate-stir-shaken.conf in stir_shaken.conf, and give the trunk that stir_shaken_profile"
+    return Finding("signatures", seen == SIGNATURE_PROFILE, f"{trunk}: stir_shaken_profile={seen}", advice)
 
 
 def _endpoint(link: ManagerLink, trunk: str, field: str) -> str:

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-from dialplan.asterisk.modules import GATEWAY_MODULES
+from dialplan.asterisk.modules import GATEWAY_MODULES, SIGNATURE_MODULES
 from runtime.settings import Settings
 
 # Raised with every change of what the dialplan and the gateway say to each other; `asterisk check` compares it.
-DIALPLAN_VERSION = "4"
+DIALPLAN_VERSION = "5"
+
+# The profile by which the trunk verifies signed calls.
+SIGNATURE_PROFILE = "tollgate-signed"
 
 HEADER = "Written by `tollgate asterisk render`: change the settings, not this file."
 
@@ -33,6 +36,16 @@ _TEMPLATES = {
 _TEXT = {
     path: files("dialplan.asterisk").joinpath("templates", name).read_text(encoding="utf-8")
     for path, name in _TEMPLATES.items()
+}
+
+# Only where signed calls are verified: without certificates the module would refuse to load.
+_SIGNATURE_TEMPLATES = {
+    "stir_shaken.conf": "stir_shaken.conf",
+    "tollgate-stir-shaken.conf": "tollgate-stir-shaken.conf",
+}
+_SIGNATURE_TEXT = {
+    path: files("dialplan.asterisk").joinpath("templates", name).read_text(encoding="utf-8")
+    for path, name in _SIGNATURE_TEMPLATES.items()
 }
 
 # A module that finds no file of its own complains in the log at every start.
@@ -83,13 +96,19 @@ def render(settings: Settings, directories: Directories = DEBIAN) -> dict[str, s
     Raises ConfigurationError for a secret that is missing or a value that could not stand in a configuration file.
     """
     values = _values(settings, directories)
-    rendered = {path: fill(text, values) for path, text in _TEXT.items()}
+    texts = _TEXT | _SIGNATURE_TEXT if settings.switch.stir_shaken_ca_file else _TEXT
+    rendered = {path: fill(text, values) for path, text in texts.items()}
     return rendered | {path: f"; {HEADER}\n{text}" for path, text in _SILENT.items()}
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Put the values where the template says `@{name}`; KeyError for a name that has no value."""
     return re.sub(r"@\{([a-z_]+)\}", lambda found: values[found[1]], template)
+
+
+def needed_modules(settings: Settings) -> tuple[str, ...]:
+    """The modules a switch must have loaded for these settings."""
+    return GATEWAY_MODULES + (SIGNATURE_MODULES if settings.switch.stir_shaken_ca_file else ())
 
 
 def agi_url(settings: Settings) -> str:
@@ -119,7 +138,9 @@ def _values(settings: Settings, directories: Directories) -> dict[str, str]:
         "strict_rtp": "yes",
         "trunk": _trunk(settings),
         "softphone": _softphone(switch.softphone_secret.get_secret_value()),
-        "modules": "\n".join(f"load = {name}.so" for name in GATEWAY_MODULES),
+        "modules": "\n".join(f"load = {name}.so" for name in needed_modules(settings)),
+        "stir_shaken_ca_file": _word("switch.stir_shaken_ca_file", switch.stir_shaken_ca_file or "none"),
+        "stir_shaken_age_s": str(switch.stir_shaken_age_s),
         "config_dir": directories.config_dir,
         "module_dir": directories.module_dir,
         "state_dir": directories.state_dir,
@@ -146,8 +167,9 @@ def _trunk(settings: Settings) -> str:
     switch = settings.switch
     name = _word("switch.trunk", switch.trunk)
     matches = "\n".join(f"match = {_word('switch.network_match', match)}" for match in switch.network_match)
+    signed = f"stir_shaken_profile = {SIGNATURE_PROFILE}\n" if switch.stir_shaken_ca_file else ""
     return (
-        f"\n[{name}](tollgate-trunk)\nidentify_by = ip\naors = {name}\n"
+        f"\n[{name}](tollgate-trunk)\nidentify_by = ip\naors = {name}\n{signed}"
         f"\n[{name}]\ntype = aor\ncontact = sip:{_word('switch.network_host', switch.network_host)}:"
         f"{switch.network_port}\nqualify_frequency = 0\n"
         f"\n[{name}]\ntype = identify\nendpoint = {name}\n{matches}\n"

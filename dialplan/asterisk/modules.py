@@ -1,5 +1,8 @@
 """The modules of Asterisk the gateway needs, in the order they load; nothing else is loaded."""
 
+SIGNATURE_MODULES = ("res_curl", "res_stir_shaken", "res_pjsip_stir_shaken")
+"""What verifies signed calls (STIR/SHAKEN); only where there are certificates to verify by."""
+
 GATEWAY_MODULES = (
     "res_timing_timerfd",
     "res_sorcery_config",

@@ -73,7 +73,7 @@ class Instance:
         """
         self.stop_stale()
         shutil.rmtree(self.outside, ignore_errors=True)
-        for directory in ("etc", "state/agi-bin", "share", "spool/cache", "run", "log"):
+        for directory in ("etc", "state/agi-bin", "state/keys/stir_shaken/cache", "share", "spool/cache", "run", "log"):
             (self.outside / directory).mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             target = self.outside / "etc" / path

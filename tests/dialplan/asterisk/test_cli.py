@@ -27,6 +27,20 @@ def test_render_writes_what_is_included_and_says_so(terminal: Terminal, tmp_path
     assert set(again["files"].values()) == {"same"}
 
 
+def test_render_for_signed_calls(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLGATE_SWITCH__STIR_SHAKEN_CA_FILE", "/etc/asterisk/signers.pem")
+    assert 'In stir_shaken.conf: #include "tollgate-stir-shaken.conf"' in terminal.must("asterisk", "render", "etc").out
+    text = (tmp_path / "etc/tollgate-stir-shaken.conf").read_text()
+    assert "\nca_file = /etc/asterisk/signers.pem\n" in text
+    assert "\nmax_iat_age = 15\n" in text
+    assert "relax" not in text
+    assert "permit" not in text
+    assert "\nstir_shaken_profile = tollgate-signed\n" in (tmp_path / "etc/tollgate-pjsip.conf").read_text()
+    terminal.must("asterisk", "render", "etc", "--whole")
+    assert "\nload = res_pjsip_stir_shaken.so\n" in (tmp_path / "etc/modules.conf").read_text()
+    assert (tmp_path / "etc/stir_shaken.conf").exists()
+
+
 def test_render_leaves_alone_what_is_not_its_own(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/pjsip.conf").write_text("[mine]\n")
