@@ -14,6 +14,7 @@ from ani.trust.passport import vouched_number
 from ani.trust.trust import Evidence, is_diverted, screening_of, verstat_of
 from ivr.agi.channel import Channel
 from ivr.agi.faults import CallerGone, ChannelFault
+from ivr.ami.switch import EARLY_MS
 from ivr.back_office import BackOffice, Shelf
 from ivr.call import Bye, CallStory, Decision, Dial, StoryRules
 from ivr.caller import AgiCaller
@@ -171,7 +172,7 @@ class Turns:
             TG_DEST=dial.destination.removeprefix("+"),
             TG_TRUNK=dial.trunk,
             TG_RING_S=str(self._dial.ring_timeout_s),
-            TG_GRANT_S=f"{dial.granted_ms / 1000:.3f}",
+            TG_GRANT_S=f"{(dial.granted_ms + EARLY_MS) / 1000:.3f}",
             TG_CALLER=dial.shown_number.removeprefix("+"),
             TG_DECISION="dial",
         )

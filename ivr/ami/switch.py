@@ -11,6 +11,9 @@ was run on Asterisk 22.10.1 (manager banner 11.0.0) with that user:
       specified"). On the *called* leg, after TIMEOUT(absolute)=8.5 in the Dial U() subroutine, in mid-call: 2.75 s
       asked -> hang-up handler at 2.753 s; 1.25 -> 1.251 s; the 8.5 s untouched -> 8.501 s between the dialplan's own
       stamps.
+[run] A deadline may fire up to 1 ms early: the switch cuts off what is less than a millisecond before it compares
+      ([src] ast_check_hangup: ast_tvdiff_ms(whentohangup, now) <= 0, asked at each packet of speech). Of 200 legs armed
+      in the dialplan 6 ended 0.1 to 0.6 ms before their time, by its own stamps; with EARLY_MS more, none of 200.
 [run] When the called leg's timer fires, no T extension runs; Dial with `g` goes on with the caller at the next
       priority within 1 ms: DIALSTATUS=ANSWER, HANGUPCAUSE=16, as if the callee had hung up. What tells the ends apart
       is CHANNEL(hangupsource) in the called leg's handler: empty after timer or AMI Hangup, else the name of the leg
@@ -47,6 +50,8 @@ from ivr.ami.faults import ActionRefused
 from ivr.ami.protocol import Event, Response
 
 WARN_SLOTS: Final = 10
+EARLY_MS: Final = 1
+"""How much too early the switch may fire: so much more it is told, here and in TG_GRANT_S, lest paid time be cut."""
 _NO_CHANNEL: Final = "No such channel"
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
 _CHANNEL: Final = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_.@-]{1,120}(?:;[12])?")
@@ -101,10 +106,14 @@ class Switch:
         self._next_slot = 0
 
     async def set_deadline(self, channel: str, seconds: float) -> Verdict:
-        """End the channel (name or Uniqueid) that many seconds from now, replacing its deadline. Safe to repeat."""
+        """End the channel (name or Uniqueid) that many seconds from now, no sooner, replacing its deadline.
+
+        Safe to repeat.
+        """
         if not (math.isfinite(seconds) and 0.001 <= seconds <= _DEADLINE_MAX_S):
             raise ValueError("a deadline is between 1 ms and 30 days")
-        return await self._order({"Action": "AbsoluteTimeout", "Channel": _one(channel), "Timeout": f"{seconds:.3f}"})
+        told = f"{seconds + EARLY_MS / 1000:.3f}"
+        return await self._order({"Action": "AbsoluteTimeout", "Channel": _one(channel), "Timeout": told})
 
     async def hang_up(self, channel: str, cause: int) -> Verdict:
         """End the channel (name or Uniqueid) now with a Q.850 cause (1 to 127). Safe to repeat."""

@@ -1,6 +1,8 @@
 """The dialplan on a real switch, with a gateway that does what the test says."""
 
+import itertools
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 
@@ -11,7 +13,9 @@ from dialplan.asterisk.manager_link import ManagerLink, Message
 from dialplan.lab.lab import Lab
 from dialplan.lab.polling import wait_for
 from dialplan.lab.telephone import Telephone
+from ivr.ami.switch import EARLY_MS
 from tests.live import sipp
+from tests.live.callers import callers
 from tests.live.conftest import DIALOGUE_LIMIT_S
 from tests.live.recording import loudness
 from tests.live.stub_gateway import StubGateway, Turn, bye, dial
@@ -55,7 +59,7 @@ def test_gateway_is_told_raw_identities(stub: StubGateway, telephone: Telephone)
 
 
 def test_grant_is_cut_on_the_called_leg(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
-    stub.handlers["call"] = dial("cut-1", "12125550100", grant_s="1.5")
+    stub.handlers["call"] = dial("cut-1", "12125550100", grant_s="1.501")
     telephone.call(DNIS)
     answered = told(watch, "TollgateAnswered")
     ended = told(watch, "TollgateEnded")
@@ -68,6 +72,38 @@ def test_grant_is_cut_on_the_called_leg(stub: StubGateway, watch: ManagerLink, t
     assert after.arguments == ("cut-1", "ANSWER", "16", f"{ended['Answered']}|{ended['Ended']}|16")
     gone = told(watch, "TollgateGone")
     assert (gone["Call"], gone["Dialstatus"], gone["Uniqueid"]) == ("cut-1", "ANSWER", answered["Linkedid"])
+
+
+def test_no_leg_is_cut_before_its_paid_time(
+    lab: Lab, stub: StubGateway, watch: ManagerLink, times: Callable[[int, int], int]
+) -> None:
+    """The switch's deadline may fire up to a millisecond early; told so much more, it never ends paid time."""
+    at_once = times(12, 25)
+    rounds = times(1, 12)
+    numbers = itertools.count()
+    paid_ms = [1_500 + number % 20 for number in range(at_once * rounds)]
+
+    def handle(turn: Turn) -> None:
+        number = next(numbers)
+        dial(f"paid-{number}", "12125550100", grant_s=f"{(paid_ms[number] + EARLY_MS) / 1000:.3f}")(turn)
+
+    stub.handlers["call"] = handle
+    over_ms: list[float] = []
+    for _ in range(rounds):
+        with callers(lab, at_once) as group:
+            group.call(DNIS)
+            over_ms += [lasted_s(one) * 1000 - paid_ms[int(one["Call"][5:])] for one in ended(watch, at_once)]
+    print(f"\n{len(over_ms)} legs ended {min(over_ms):.3f} to {max(over_ms):.3f} ms after the last paid moment")
+    assert min(over_ms) >= 0.0
+
+
+def ended(watch: ManagerLink, number: int) -> Iterator[Message]:
+    """The ends of so many called legs, as they come."""
+    while number:
+        event = watch.event("UserEvent", 30.0)
+        if event["UserEvent"] == "TollgateEnded":
+            number -= 1
+            yield event
 
 
 def test_grant_is_extended_by_the_called_legs_id(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
@@ -183,7 +219,7 @@ def test_gateway_freezes_before_the_call(stub: StubGateway, watch: ManagerLink, 
 
 
 def test_gateway_dies_during_the_call(stub: StubGateway, watch: ManagerLink, telephone: Telephone) -> None:
-    stub.handlers["call"] = dial("dies-1", "12125550100", grant_s="1.5")
+    stub.handlers["call"] = dial("dies-1", "12125550100", grant_s="1.501")
     telephone.call(DNIS)
     told(watch, "TollgateAnswered")
     stub.die()

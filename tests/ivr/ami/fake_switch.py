@@ -120,7 +120,7 @@ async def fake_switch(ssl: tls.SSLContext | None = None) -> AsyncIterator[FakeSw
         await switch.stop()
 
 
-async def until(fact: Callable[[], object], limit_s: float = 5.0) -> None:
+async def until(fact: Callable[[], object], limit_s: float = 30.0) -> None:
     """Poll until the fact holds."""
     end_s = time.monotonic() + limit_s
     while not fact():

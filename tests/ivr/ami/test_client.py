@@ -6,6 +6,7 @@ import ssl as tls
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ QUICK = Timing(
     connect_s=1.0, login_s=0.3, ping_every_s=30.0, ping_answer_s=0.1, retry_floor_s=0.01, retry_cap_s=0.05,
     refused_floor_s=0.05, resync_retry_s=0.02, event_queue_max=50,
 )  # fmt: skip
+"""For a switch that keeps silent."""
+PATIENT = replace(QUICK, connect_s=30.0, login_s=30.0, ping_answer_s=30.0)
+"""For a switch that answers: a machine that stands still for a moment must not lose it the link, which is logged in
+anew then and counted as a second session."""
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -65,17 +70,17 @@ class Heard:
 
 @asynccontextmanager
 async def client_of(
-    switch: FakeSwitch, heard: Heard | None = None, timing: Timing = QUICK, *, up: bool = True, **more: Any
+    switch: FakeSwitch, heard: Heard | None = None, timing: Timing | None = None, *, up: bool = True, **more: Any
 ) -> AsyncIterator[AmiClient]:
     heard = heard or Heard()
     client = AmiClient(
         "127.0.0.1", switch.port, "tollgate", SECRET,
         heard.event, heard.up, heard.down,
-        on_fault=heard.faults.append, timing=timing, **more,
+        on_fault=heard.faults.append, timing=timing or (PATIENT if up else QUICK), **more,
     )  # fmt: skip
     async with client:
         if up:
-            await client.wait_up(5.0)
+            await client.wait_up(30.0)
         yield client
     assert not client.connected
 
