@@ -6,6 +6,7 @@ faster than to hand it a list. Which columns there are, and their conversions, a
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection, Dialect
 from runtime.prepared import Convert, Prepared, driver_of, translated
 
 Row = Sequence[object]
+_MANY = 100
 
 
 class KeyedRead:
@@ -112,12 +114,26 @@ class RowWrite:
             return
         text, converts = self._prepared(conn.dialect)
         if converts:
-            rows = [_converted(row, converts) for row in rows]
+            rows = _all_converted(rows, converts)
         try:
             if conn.dialect.name == "postgresql":
                 driver_of(conn).execute(text, [array(values) for values in zip(*rows, strict=True)])
             else:
                 driver_of(conn).executemany(text, rows)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, text, error) from error
+
+    def copy(self, conn: Connection, rows: Sequence[Row]) -> None:
+        """The same for an INSERT of very many rows: by COPY where there is one, a third of the server's time."""
+        if conn.dialect.name != "postgresql" or len(rows) < _MANY:
+            self.run(conn, rows)
+            return
+        _, converts = self._prepared(conn.dialect)
+        text = f"COPY {self._table.name} ({', '.join(self._sets)}) FROM STDIN"
+        try:
+            with driver_of(conn).cursor() as cursor, cursor.copy(text) as copy:
+                for row in _all_converted(rows, converts):
+                    copy.write_row(row)
         except conn.dialect.loaded_dbapi.Error as error:
             raise translated(conn, text, error) from error
 
@@ -160,6 +176,13 @@ class RowWrite:
 
     def _conflict(self) -> str:
         return " ON CONFLICT DO NOTHING" if self._once else ""
+
+
+def _all_converted(rows: Sequence[Row], converts: list[tuple[int, Convert]]) -> list[list[object]]:
+    if len(rows) >= _MANY:
+        # In so many rows the same few moments come again and again.
+        converts = [(at, lru_cache(_MANY, typed=True)(convert)) for at, convert in converts]
+    return [_converted(row, converts) for row in rows]
 
 
 def _converted(row: Row, converts: list[tuple[int, Convert]]) -> list[object]:

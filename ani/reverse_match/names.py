@@ -71,9 +71,9 @@ def fuller(one: str, other: str) -> str:
 
 def split_name(whole: str) -> tuple[str, str]:
     """First and last name out of one text: "Lee, Ana Maria" and "Ana Maria Lee" alike; a single word is a last name."""
-    last, comma, first = (part.strip() for part in whole[:_LONGEST].partition(","))
+    last, comma, first = whole[:_LONGEST].partition(",")
     if comma and _suffix(first) is None:
-        return first, last
+        return first.strip(), last.strip()
     words = whole[:_LONGEST].replace(",", " ").split()
     tail = 1
     while tail < len(words) and _suffix(words[-tail]) is not None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,8 +11,9 @@ from sqlalchemy.engine import Connection
 
 from ani.reverse_match.listing import Identity, Listing
 from ani.reverse_match.tables import listing
-from runtime.database import Instant, to_micros
+from runtime.database import Instant
 from runtime.prepared import Prepared
+from runtime.prepared_rows import RowWrite
 
 _HOLDS = listing.c.valid_until_at.is_(None)
 _FIELDS = (
@@ -47,8 +49,8 @@ _PAST = Prepared(
     .where(listing.c.ani == sa.bindparam("line"), listing.c.valid_until_at.is_not(None))
     .order_by(listing.c.valid_from_at, listing.c.id)
 )
-_INSERT = Prepared(sa.insert(listing), _COLUMNS)
-_COPY = f"COPY listing ({', '.join(_COLUMNS)}) FROM STDIN"
+_ADD = RowWrite(listing, sets=_COLUMNS)
+_IDENTITY = attrgetter(*_COLUMNS[:8])
 _END = Prepared(
     sa.update(listing)
     .where(listing.c.ani == sa.bindparam("line"), _HOLDS)
@@ -108,37 +110,18 @@ def validate_listings(conn: Connection, lines: Iterable[str], at: datetime, impo
 
 def insert_listings(conn: Connection, listings: Sequence[Listing]) -> None:
     """Add listings; those they supersede have been ended."""
-    if conn.dialect.name == "postgresql" and len(listings) > 100:
-        # What is written row by row takes the server thrice as long.
-        driver: Any = conn.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for new in listings:
-                copy.write_row(_copied(new))
-        return
-    _INSERT.run_each(conn, [dict(zip(_COLUMNS, _values(new), strict=True)) for new in listings])
+    _ADD.copy(conn, [_values(new) for new in listings])
 
 
 def _values(new: Listing) -> tuple[object, ...]:
-    identity = new.identity
     return (
-        identity.ani,
-        identity.first_name,
-        identity.last_name,
-        identity.address,
-        identity.postal_code,
-        identity.country,
-        identity.source,
-        identity.line_type,
+        *_IDENTITY(new.identity),
         new.valid_from_at,
         new.valid_until_at,
         new.validated_at,
         new.changed_hands_at,
         new.import_id,
     )
-
-
-def _copied(new: Listing) -> tuple[object, ...]:
-    return tuple(to_micros(value) if isinstance(value, datetime) else value for value in _values(new))
 
 
 def _listing(row: tuple[Any, ...]) -> Listing:

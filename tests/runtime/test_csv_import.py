@@ -55,6 +55,17 @@ def test_an_absent_optional_column_is_empty(tmp_path: Path) -> None:
     assert list(read_rows(write(tmp_path, b"number\n7\n"), COLUMNS, {}, as_is)) == [Row(2, {"number": "7", "name": ""})]
 
 
+def test_white_space_goes_wherever_it_stands(tmp_path: Path) -> None:
+    file = write(tmp_path, "number,name\n1, a\n2,a \n 3,a\n4,\u00a0a\n5,a  b\n6,a | b\n7,|\n".encode())
+    read = [row.value for row in read_rows(file, COLUMNS, {}, as_is) if isinstance(row, Row)]
+    assert [row["name"] for row in read] == ["a", "a", "a", "a", "a b", "a | b", "|"]
+    assert [row["number"] for row in read] == list("1234567")
+
+
+def test_one_column_alone(tmp_path: Path) -> None:
+    assert list(read_rows(write(tmp_path, b"number\n7\n"), COLUMNS[:1], {}, as_is)) == [Row(2, {"number": "7"})]
+
+
 def test_maps_columns(tmp_path: Path) -> None:
     file = write(tmp_path, b"tel,number\n7,8\n")
     assert list(read_rows(file, COLUMNS, parse_mapping(["Tel=number"]), numbers)) == [Row(2, 7)]

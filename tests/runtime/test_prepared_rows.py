@@ -23,6 +23,7 @@ thing = sa.Table(
 ALL = sa.select(thing.c.name, thing.c.part, thing.c.number, thing.c.ready, thing.c.at).order_by(thing.c.name)
 BY_NAME, BY_BOTH = KeyedRead(ALL, thing.c.name), KeyedRead(ALL, thing.c.name, thing.c.part)
 ADD = RowWrite(thing, sets=("name", "part", "number", "ready", "at"), once=True)
+INSERT = RowWrite(thing, sets=("name", "part", "number", "ready", "at"))
 CHANGE = RowWrite(thing, keys=("name", "part"), sets=("ready", "at"), adds=("number",))
 AT = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 ODD = ("plain", 'quo"te', "back\\slash", "br{ace},s", "NULL", "null", " space ", "'; DROP TABLE thing; --")
@@ -56,6 +57,22 @@ def test_rows_are_replaced_and_added_to(things: Engine) -> None:
     with transaction(things) as conn:
         found = {row[0]: row[2:] for row in BY_NAME.all(conn, {("plain",), ("NULL",), ("new",)})}
     assert found == {"plain": (40, True, AT), "NULL": (5, False, None), "new": (5, None, AT)}
+
+
+def test_very_many_rows_come_back_as_they_were(things: Engine) -> None:
+    rows = [(odd, str(at), at, at % 2 == 0, AT if at % 3 else None) for at in range(30) for odd in (*ODD, "a\tb\nc")]
+    with transaction(things) as conn:
+        INSERT.copy(conn, [row for row in rows if row[1] != "0"])
+        INSERT.copy(conn, [row for row in rows if row[1] == "0"])
+    with transaction(things) as conn:
+        assert sorted(row for row in BY_NAME.all(conn, {row[:1] for row in rows}) if row[1] != "x") == sorted(rows)
+
+    def again() -> None:
+        with transaction(things) as conn:
+            INSERT.copy(conn, rows)
+
+    with pytest.raises(IntegrityError):
+        again()
 
 
 def test_what_is_sent_together_is_refused_together(things: Engine) -> None:

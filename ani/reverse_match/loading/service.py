@@ -200,17 +200,18 @@ def parse_report(fields: dict[str, str], home_country: str, supplier: str, now: 
         raise BadRowError(f"line_type: one of {', '.join(sorted(LINE_TYPES - {''}))}")
     postal_code = parse_text(fields, "postal_code", 16)
     identity = Identity(line.e164, first_name, last_name, _address(fields), postal_code, country, supplier, line_type)
-    effective_at, ends_at = (
-        _date(name, text, now) if (text := fields[name]) else None for name in ("effective_on", "ends_on")
-    )
+    effective_at = _date("effective_on", text, now) if (text := fields["effective_on"]) else None
+    ends_at = _date("ends_on", text, now) if (text := fields["ends_on"]) else None
     if effective_at is not None and ends_at is not None and ends_at < effective_at:
         raise BadRowError("ends_on: before effective_on")
     return Report(identity, effective_at, ends_at)
 
 
 def _names(fields: dict[str, str]) -> tuple[str, str]:
-    first_name, last_name = parse_text(fields, "first_name", 80), parse_text(fields, "last_name", 80)
-    if not (first_name or last_name):
+    first_name, last_name = fields["first_name"], fields["last_name"]
+    if first_name or last_name:
+        first_name, last_name = parse_text(fields, "first_name", 80), parse_text(fields, "last_name", 80)
+    else:
         if not fields["name"]:
             raise BadRowError("last_name: neither first nor last name")
         first_name, last_name = split_name(parse_text(fields, "name", 160))
@@ -222,7 +223,7 @@ def _names(fields: dict[str, str]) -> tuple[str, str]:
 def _address(fields: dict[str, str]) -> str:
     if fields["address"] or not fields["street"]:
         return parse_text(fields, "address", 200)
-    address = ", ".join(part for part in (fields["street"], fields["city"], fields["region"]) if part)
+    address = ", ".join(filter(None, (fields["street"], fields["city"], fields["region"])))
     if len(address) > 200:
         raise BadRowError(f"street: {len(address)} characters with city and region, at most 200")
     return address

@@ -1,7 +1,5 @@
-"""Files of a region: their formats, their dates, taken up where a run was cut off, and how fast."""
+"""Files of a region: their formats, their dates, and taken up where a run was cut off."""
 
-import random
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from ani.importing import BATCH_ROWS, Source
+from ani.importing import Source
 from ani.numbers import Ani, parse_ani, parse_listed
 from ani.reverse_match import service, store
 from ani.reverse_match.listing import Identity, Listing, Report, Standard, Standing, succeed
 from ani.reverse_match.loading import service as loading
 from runtime.csv_import import ImportResult, RejectFile
-from runtime.database import reading
 from tests.clock import SettableClock
 
 LINE = "+16045550123"
@@ -139,41 +136,3 @@ def test_a_line_that_changes_hands_says_since_when() -> None:
     named = succeed(roe, Report(Identity(LINE, "Eve", "Roe", "", "", "CA", "acme")), datetime(2026, 1, 3, tzinfo=UTC))
     assert isinstance(named, Listing)
     assert named.changed_hands_at == roe.changed_hands_at
-
-
-@pytest.mark.load
-def test_twenty_thousand_rows_a_second_and_a_look_up_in_a_millisecond(
-    engine: Engine, clock: SettableClock, tmp_path: Path, times: Callable[[int, int], int]
-) -> None:
-    """A million rows (ten with --proof), as a region's file has them: in the order of the numbers."""
-    rows = times(1_000_000, 10_000_000)
-    path = tmp_path / "region.csv"
-    with path.open("w") as file:
-        file.write("ani,first_name,last_name,address,postal_code,effective_on\n")
-        for at in range(rows):
-            file.write(
-                f"+1{_line(at)},Ana,Lee{at % 977},{at % 9999} Main Street,{10_000 + at % 89_999},2019-02-1{at % 10}\n"
-            )
-    started_s = time.perf_counter()
-    result = service.import_listings(
-        engine, clock, Source(path, RejectFile(tmp_path / "none"), batch_rows=BATCH_ROWS), "acme"
-    )
-    rate = rows / (time.perf_counter() - started_s)
-    chosen = random.Random(5)
-    waits_s = []
-    with reading(engine) as conn:
-        for _ in range(5000):
-            ani = f"+1{_line(chosen.randrange(rows))}"
-            started_s = time.perf_counter()
-            found = store.current_listing(conn, ani)
-            waits_s.append(time.perf_counter() - started_s)
-            assert found is not None
-    p99_ms = sorted(waits_s)[len(waits_s) * 99 // 100] * 1000
-    print(f"{engine.dialect.name}: {rows} rows, {rate:.0f} rows/s; look-up p99 {p99_ms:.3f} ms")
-    assert result == ImportResult(rows, 0, 0)
-    assert rate >= 20_000
-    assert p99_ms <= 1.0
-
-
-def _line(at: int) -> int:
-    return (212 + at // 7_000_000) * 10_000_000 + 2_000_000 + at % 7_000_000
