@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ani.lockout.lockout import Way
 from ani.qualification import service, store
 from ani.qualification.proof import SSN_OF_DIGITS, Method
 from ani.qualification.qualification import AgeProof, AgeRefusal, Evidence
@@ -34,7 +35,7 @@ class Subject:
     call_id: str
     ani: str
     account_id: int
-    access_number: str
+    way: Way
     profile: ServiceProfile
 
 
@@ -130,7 +131,7 @@ def check_person(shelf: Shelf, subject: Subject, method: Method, digits: str) ->
         method=method,
         desk=shelf.vendors,
         call_id=subject.call_id,
-        access_number=subject.access_number,
+        way=subject.way,
     )
 
 
@@ -141,6 +142,6 @@ def count_hang_up(shelf: Shelf, subject: Subject, method: Method) -> None:
         shelf.clock,
         ani=subject.ani,
         account_id=subject.account_id,
-        method=method,
-        access_number=subject.access_number,
+        kind=method.value,
+        way=subject.way,
     )

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani import numbers
 from ani.lockout import store as lockout_store
-from ani.lockout.lockout import Limits, LockoutRefusal
+from ani.lockout.lockout import Limits, LockoutRefusal, Way
 from ani.negative import store as negative_store
 from ani.numbers import Ani, NumberRefusal
 from ani.reverse_match import store as listing_store
@@ -132,13 +132,13 @@ class BackOffice:
         """The account a line belongs to."""
         return await self._run(self._payer, account_id)
 
-    async def check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
+    async def check_access_code(self, plan: Plan, code: str) -> Payer | StrEnum:
         """The account this code opens on this line; a wrong one is counted."""
-        return await self._run(self._check_access_code, ani, code)
+        return await self._run(self._check_access_code, plan, code)
 
     async def check_pin(self, plan: Plan, pin: str) -> Payer | StrEnum:
         """The account of the service's operator that this PIN opens; a wrong one is counted."""
-        return await self._run(self._check_pin, plan.ani, plan.profile.operator_id, pin)
+        return await self._run(self._check_pin, plan, pin)
 
     async def issue_pin(self, payer: Payer, range_name: str) -> str | None:
         """A new PIN for the account, of the service's range; only its hash is kept. None when the range is full."""
@@ -194,12 +194,15 @@ class BackOffice:
             rows = trust.rows_of(ring.evidence, ani, is_asserted=bool(asserted))
             verdict = trust.judge(rows, {row: rule.demand for row, rule in own.items()})
             told = trust.told(verdict, own)
+            way = Way(ring.dnis, verdict.is_vouched)
             if isinstance(line, NumberRefusal):
-                return Arrival(profile, line, bool(asserted), trust=verdict, trust_told=told)
+                return Arrival(profile, line, bool(asserted), trust=verdict, trust_told=told, way=way)
             listing = listing_store.current_listing(connection, ani)
             standing = identifying.standard_of(shelf.settings.vendor).standing(listing, ring.at)
             block = negative_store.current_block(connection, ani, ring.at)
-            locked = lockout_store.is_locked(connection, ani=ani, account_id=None, limits=shelf.limits, now=ring.at)
+            locked = lockout_store.is_locked(
+                connection, ani=ani, account_id=None, limits=shelf.limits, now=ring.at, way=way
+            )
             return Arrival(
                 profile,
                 line,
@@ -216,6 +219,7 @@ class BackOffice:
                 mode=condition_store.mode(connection, profile.id),
                 toll_block=condition_store.current_toll_block(connection, ani),
                 caps=threshold_store.caps(connection, profile.id, ani),
+                way=way,
             )
 
     def _payer(self, account_id: int) -> Payer | StrEnum:
@@ -232,15 +236,16 @@ class BackOffice:
         has_pin = account_store.has_pin(connection, account_id, self._shelf.clock.now())
         return Payer(account.id, account.number, account.currency, account.available_micros, has_pin, account.tariff_id)
 
-    def _check_access_code(self, ani: str, code: str) -> Payer | StrEnum:
-        shelf = self._shelf
-        answer = account_service.check_access_code(shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, code)
-        return answer if isinstance(answer, StrEnum) else self._payer(answer)
-
-    def _check_pin(self, ani: str, operator_id: int, pin: str) -> Payer | StrEnum:
+    def _check_access_code(self, plan: Plan, code: str) -> Payer | StrEnum:
         shelf = self._shelf
         means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-        answer = account_service.check_pin(*means, ani, pin, operator_id=operator_id)
+        answer = account_service.check_access_code(*means, plan.ani, code, way=plan.way)
+        return answer if isinstance(answer, StrEnum) else self._payer(answer)
+
+    def _check_pin(self, plan: Plan, pin: str) -> Payer | StrEnum:
+        shelf = self._shelf
+        means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
+        answer = account_service.check_pin(*means, plan.ani, pin, operator_id=plan.profile.operator_id, way=plan.way)
         return answer if isinstance(answer, StrEnum) else self._payer(answer)
 
     def _issue_pin(self, account_id: int, range_name: str) -> str | None:

@@ -22,7 +22,8 @@ from ivr.back_office import BackOffice
 from ivr.caller import Caller
 from ivr.credit import within_tier
 from ivr.dialogue import questions
-from ivr.dialogue.entry import Ask, Entry, Keyed, Question
+from ivr.dialogue.entry import Entry, Keyed, Question
+from ivr.leaving import Ask, Secret, counted
 from ivr.offer import Authorised, Offer, Payer
 from ivr.reception import Arrival, Identification, Plan, Ring, needs_vendor, receive, told
 from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
@@ -82,7 +83,7 @@ class CallStory:
         self.events: list[CallEvent] = []
         self.step = "arrival"
         self._lead: tuple[str, ...] = ()
-        self._toll = TollSide(office, ring, self._ask_until, self._note)
+        self._toll = TollSide(office, ring, self._ask_until, self._ask, self._note)
         self._self_service = SelfService(office, self._ask, self._entry, self._note)
 
     async def tell(self) -> Decision:
@@ -152,7 +153,7 @@ class CallStory:
 
         async def try_entry(digits: str) -> Payer | StrEnum:
             if is_code:
-                answer = await self._office.check_access_code(plan.ani, digits)
+                answer = await self._office.check_access_code(plan, digits)
             else:
                 answer = await self._office.check_pin(plan, digits)
             if isinstance(answer, StrEnum):
@@ -161,7 +162,9 @@ class CallStory:
                 self._note(question.name, "accepted", account=answer.account_number)
             return answer
 
-        return await self._ask_until(question, try_entry)
+        secret = Secret.ACCESS_CODE if is_code else Secret.PIN
+        ask = counted(self._office, self._ask, self._note, plan, secret, None)
+        return await self._ask_until(question, try_entry, ask)
 
     async def _qualify(self, plan: Plan, payer: Payer) -> StrEnum | None:
         """Agreed to the terms (AGE-6), and of age by a proof given now or before (AGE-1 to AGE-3)."""
@@ -175,7 +178,7 @@ class CallStory:
         if not profile.age_check:
             return None
         self.step = "age-check"
-        subject = Subject(self._ring.call_id, plan.ani, payer.account_id, self._ring.dnis, profile)
+        subject = Subject(self._ring.call_id, plan.ani, payer.account_id, plan.way, profile)
         return await check_age(self._office, told, subject)
 
     async def _issue_pin(self, plan: Plan, payer: Payer) -> None:
@@ -226,7 +229,7 @@ class CallStory:
             return offer.shortage
         if plan.toll_block is not None:
             self.step = "bypass"
-            if not await self._toll.is_bypassed(plan.toll_block, plan.ani, payer):
+            if not await self._toll.is_bypassed(plan, plan.toll_block, payer):
                 return ConditionRefusal.TOLL_BLOCKED
         return await self._authorise(plan, payer, offer)
 
@@ -245,11 +248,13 @@ class CallStory:
         call_id, shown = self._ring.call_id, plan.shown_number
         return Dial(call_id, passed.destination, passed.trunk, LONGEST_UNPAID_MS, shown, is_paid=False)
 
-    async def _ask_until(self, question: Question, try_entry: Callable[[str], Awaitable[T]]) -> T | StrEnum:
+    async def _ask_until(
+        self, question: Question, try_entry: Callable[[str], Awaitable[T]], ask: Ask | None = None
+    ) -> T | StrEnum:
         """Ask until an answer is not merely wrong; too many attempts when there are no more."""
         entry = self._entry(question)
         while not entry.exhausted:
-            entry, digits = entry.hear(await self._ask(entry))
+            entry, digits = entry.hear(await (ask or self._ask)(entry))
             if digits is None:
                 continue
             answer = await try_entry(digits)
@@ -309,7 +314,7 @@ class CallStory:
         return Entry(question, self._rules.entry_attempts, self._rules.digit_timeout_ms, lead)
 
     async def _ask(self, entry: Entry) -> Keyed:
-        ask: Ask = entry.ask()
+        ask = entry.ask()
         self._note("asked", ask.name, prompts=list(ask.files))
         return await self._caller.ask(ask)
 

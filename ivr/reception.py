@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 
+from ani.lockout.lockout import UNKNOWN_WAY, Way
 from ani.negative.block import Block
 from ani.numbers import Ani, NumberRefusal
 from ani.reverse_match.listing import Listing, Standing
@@ -61,6 +62,7 @@ class Arrival:
     mode: Mode = Mode.TERMINATE
     toll_block: TollBlock | None = None
     caps: LineCaps = NO_CAPS
+    way: Way = UNKNOWN_WAY
 
 
 class Identification(Enum):
@@ -89,6 +91,7 @@ class Plan:
     """A call that no account pays for goes on through the network, which knows whose line it is (CALL-13)."""
     toll_block: TollBlock | None = None
     caps: LineCaps = NO_CAPS
+    way: Way = UNKNOWN_WAY
     spend_cap_micros: int = 0
     """Most a call of this customer may cost, by his credit tier; 0: no such cap."""
 
@@ -107,7 +110,8 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
     if refusal is not None:
         return refusal
     if isinstance(line, NumberRefusal):
-        return _plan(profile, "", profile.home_country, Identification.PIN, profile.month_cap_s * 1000, None)
+        plan = _plan(profile, "", profile.home_country, Identification.PIN, profile.month_cap_s * 1000, None)
+        return replace(plan, way=arrival.way)
     shown_number = line.e164 if _is_the_callers(arrival) else ""
     continues = arrival.mode is Mode.CONTINUE and bool(shown_number) and TrustRow.WITHHELD not in arrival.trust.rows
     by, account = _identification(arrival)
@@ -119,7 +123,12 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
         return arrival.locked
     plan = _plan(profile, line.e164, line.country, by, arrival.month_left_ms, account)
     return replace(
-        plan, shown_number=shown_number, continues=continues, toll_block=arrival.toll_block, caps=arrival.caps
+        plan,
+        shown_number=shown_number,
+        continues=continues,
+        toll_block=arrival.toll_block,
+        caps=arrival.caps,
+        way=arrival.way,
     )
 
 

@@ -4,7 +4,7 @@
 (ANI-9). Binding and taking off need the account's PIN, keyed in this call, and a line that the network vouches for.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from enum import StrEnum
 
 from billing.accounts import service as account_service
@@ -14,7 +14,8 @@ from billing.cards.card import TopUpRefusal
 from billing.cards.redeeming.service import ToppedUp
 from ivr.back_office import BackOffice, Shelf
 from ivr.dialogue import questions
-from ivr.dialogue.entry import Entry, Keyed, Question
+from ivr.dialogue.entry import Entry, Question
+from ivr.leaving import Ask, Secret, counted
 from ivr.offer import Payer
 from ivr.reception import Identification, Plan
 from ivr.refusals import WRONG_ENTRIES, CallRefusal, outcome_of
@@ -22,7 +23,6 @@ from sounds import spoken
 
 TOP_UP, BIND, UNBIND = "*1", "*2", "*3"
 
-Ask = Callable[[Entry], Awaitable[Keyed]]
 NewEntry = Callable[[Question], Entry]
 Note = Callable[[str, str], None]
 Said = tuple[str, ...]
@@ -48,14 +48,15 @@ class SelfService:
     async def top_up(self, plan: Plan, payer: Payer) -> Said | StrEnum:
         """Ask for a card and pay it in; who keys nothing wants none."""
         entry = self._entry(questions.CARD)
+        ask = counted(self._office, self._ask, self._note, plan, Secret.CARD, payer.account_id)
         while not entry.exhausted:
-            keyed = await self._ask(entry)
+            keyed = await ask(entry)
             if not keyed.digits:
                 return CallRefusal.NO_CARD
             entry, digits = entry.hear(keyed)
             if digits is None:
                 continue
-            answer = await self._office.with_shelf(_pay_in, plan.ani, payer.account_id, digits)
+            answer = await self._office.with_shelf(_pay_in, plan, payer.account_id, digits)
             if isinstance(answer, ToppedUp):
                 self._note("top-up", f"card {answer.serial}")
                 balance = spoken.say_money(answer.balance_micros, answer.currency)
@@ -85,20 +86,21 @@ class SelfService:
     async def _prove(self, plan: Plan, payer: Payer) -> StrEnum | None:
         """The account's own PIN, as often as it may be tried."""
         entry = self._entry(questions.PIN)
+        ask = counted(self._office, self._ask, self._note, plan, Secret.PIN, payer.account_id)
         while not entry.exhausted:
-            entry, digits = entry.hear(await self._ask(entry))
+            entry, digits = entry.hear(await ask(entry))
             if digits is None:
                 continue
-            answer = await self._office.with_shelf(_prove, plan.ani, payer.account_id, digits)
+            answer = await self._office.with_shelf(_prove, plan, payer.account_id, digits)
             if answer is None or answer not in WRONG_ENTRIES:
                 return answer
             entry = entry.wrong((_prompt(answer),))
         return CallRefusal.TOO_MANY_ATTEMPTS
 
 
-def _pay_in(shelf: Shelf, ani: str, account_id: int, digits: str) -> ToppedUp | TopUpRefusal:
+def _pay_in(shelf: Shelf, plan: Plan, account_id: int, digits: str) -> ToppedUp | TopUpRefusal:
     means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-    return account_service.top_up(*means, ani=ani, account_id=account_id, digits=digits)
+    return account_service.top_up(*means, ani=plan.ani, account_id=account_id, digits=digits, way=plan.way)
 
 
 def _bind(shelf: Shelf, account_id: int, ani: str) -> BindRefusal | None:
@@ -113,9 +115,9 @@ def _sells_cards(shelf: Shelf, operator_id: int) -> bool:
     return card_service.sells_cards(shelf.engine, operator_id)
 
 
-def _prove(shelf: Shelf, ani: str, account_id: int, pin: str) -> AccountRefusal | None:
+def _prove(shelf: Shelf, plan: Plan, account_id: int, pin: str) -> AccountRefusal | None:
     means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-    return account_service.prove_pin(*means, ani=ani, account_id=account_id, pin=pin)
+    return account_service.prove_pin(*means, ani=plan.ani, account_id=account_id, pin=pin, way=plan.way)
 
 
 def _prompt(refusal: StrEnum) -> str:

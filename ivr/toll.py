@@ -18,6 +18,7 @@ from billing.operators import store as operator_store
 from ivr.back_office import BackOffice, Shelf
 from ivr.dialogue import questions
 from ivr.dialogue.entry import Question
+from ivr.leaving import Ask, Secret, counted
 from ivr.offer import Payer
 from ivr.reception import Plan, Ring
 from ivr.refusals import CallRefusal
@@ -38,7 +39,9 @@ class PassedOn:
 class AskUntil(Protocol):
     """Asks a question until an answer is not merely wrong."""
 
-    async def __call__(self, question: Question, try_entry: Callable[[str], Awaitable[T]]) -> T | StrEnum:
+    async def __call__(
+        self, question: Question, try_entry: Callable[[str], Awaitable[T]], ask: Ask | None = None
+    ) -> T | StrEnum:
         """The first answer that is not merely wrong, or that there were too many."""
         ...
 
@@ -54,10 +57,11 @@ class Note(Protocol):
 class TollSide:
     """One call's toll side."""
 
-    def __init__(self, office: BackOffice, ring: Ring, ask_until: AskUntil, note: Note) -> None:
+    def __init__(self, office: BackOffice, ring: Ring, ask_until: AskUntil, ask: Ask, note: Note) -> None:
         self._office = office
         self._ring = ring
         self._ask_until = ask_until
+        self._ask = ask
         self._note = note
 
     async def unmet(self, plan: Plan, unmet: Unmet, digits: str, events: list[CallEvent]) -> PassedOn | StrEnum:
@@ -82,36 +86,39 @@ class TollSide:
             self._office.is_passed_on = True
         return passed
 
-    async def is_bypassed(self, block: TollBlock, ani: str, payer: Payer) -> bool:
+    async def is_bypassed(self, plan: Plan, block: TollBlock, payer: Payer) -> bool:
         """On a line with a toll restriction only the bypass code opens toll calls."""
 
         async def try_entry(digits: str) -> ConditionRefusal | None:
-            answer = await self._office.with_shelf(_check_bypass, ani, payer.account_id, digits)
+            answer = await self._office.with_shelf(_check_bypass, plan, payer.account_id, digits)
             self._note("toll-block", "bypassed" if answer is None else str(answer), **block.told)
             return answer
 
-        return await self._ask_until(questions.BYPASS_CODE, try_entry) is None
+        ask = counted(self._office, self._ask, self._note, plan, Secret.BYPASS_CODE, payer.account_id)
+        return await self._ask_until(questions.BYPASS_CODE, try_entry, ask) is None
 
     async def block_line(self, plan: Plan) -> StrEnum:
         """The subscriber blocks his line, with the PIN of an account of this line."""
 
         async def try_entry(digits: str) -> StrEnum:
-            answer = await self._office.with_shelf(_block_line, plan.ani, digits)
+            answer = await self._office.with_shelf(_block_line, plan, digits)
             self._note("block-pin", str(answer))
             return answer
 
         if not plan.ani:
             return CallRefusal.LINE_NOT_IDENTIFIED
-        return await self._ask_until(questions.PIN_TO_BLOCK, try_entry)
+        ask = counted(self._office, self._ask, self._note, plan, Secret.PIN, None)
+        return await self._ask_until(questions.PIN_TO_BLOCK, try_entry, ask)
 
 
-def _check_bypass(shelf: Shelf, ani: str, account_id: int, code: str) -> ConditionRefusal | None:
+def _check_bypass(shelf: Shelf, plan: Plan, account_id: int, code: str) -> ConditionRefusal | None:
     means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-    return condition_service.check_bypass(*means, account_id=account_id, ani=ani, code=code)
+    return condition_service.check_bypass(*means, account_id=account_id, ani=plan.ani, code=code, way=plan.way)
 
 
-def _block_line(shelf: Shelf, ani: str, pin: str) -> StrEnum:
-    return block_service.block_by_pin(shelf.engine, shelf.clock, shelf.pepper, shelf.limits, ani, pin)
+def _block_line(shelf: Shelf, plan: Plan, pin: str) -> StrEnum:
+    means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
+    return block_service.block_by_pin(*means, plan.ani, pin, way=plan.way)
 
 
 def _pass_on(shelf: Shelf, ring: Ring, plan: Plan, digits: str, events: list[CallEvent]) -> PassedOn | StrEnum:

@@ -120,7 +120,7 @@ class LockoutSettings(Section):
     per_account_half_hour: int = Field(default=10, ge=1, description="wrong entries for one account in half an hour")
     overall_hour: int = Field(default=60, ge=1, description="wrong entries from all lines in an hour")
     per_access_number_hour: int = Field(
-        default=60, ge=1, description="wrong proofs of age through one access number in an hour"
+        default=60, ge=1, description="wrong entries through one access number in an hour"
     )
 
 

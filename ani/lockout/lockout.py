@@ -23,16 +23,28 @@ class Scope(StrEnum):
     ACCOUNT = "account"
     OVERALL = "overall"
     ACCESS = "access"
+    UNVOUCHED = "unvouched"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a caller came: through which access number, and whether the network vouches for the line he calls from."""
+
+    access_number: str = ""
+    is_vouched: bool = True
+
+
+UNKNOWN_WAY = Way()
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A wrong entry: on which line, for whose account, through which access number, where known; never the digits."""
+    """A wrong entry: on which line, for whose account, by which way, where known; never the digits."""
 
     ani: str
     account_id: int | None
     kind: str
-    access_number: str
+    way: Way
     at: datetime
 
 
@@ -45,6 +57,14 @@ class Limits:
     overall_hour: int
     per_access_number_hour: int = 60
 
+    @property
+    def unvouched_hour(self) -> int:
+        """What all callers together may whose number is withheld or merely claimed: half of what everybody may.
+
+        Numbers can be made up without end; so nobody who makes them up can use up everybody's tries.
+        """
+        return max(1, self.overall_hour // 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -54,6 +74,7 @@ class Counts:
     account: int
     overall: int
     access: int = 0
+    unvouched: int = 0
 
 
 def is_over(counts: Counts, limits: Limits) -> bool:
@@ -63,4 +84,5 @@ def is_over(counts: Counts, limits: Limits) -> bool:
         or counts.account >= limits.per_account_half_hour
         or counts.overall >= limits.overall_hour
         or counts.access >= limits.per_access_number_hour
+        or counts.unvouched >= limits.unvouched_hour
     )

@@ -11,9 +11,11 @@ from ani.lockout.lockout import (
     ACCOUNT_WINDOW,
     LINE_WINDOW,
     OVERALL_WINDOW,
+    UNKNOWN_WAY,
     Counts,
     Limits,
     Scope,
+    Way,
     Wrong,
     is_over,
 )
@@ -42,6 +44,7 @@ _WINDOWS: tuple[sa.ScalarSelect[Any], ...] = (
     _count(Scope.ACCOUNT, "account", "account_since_at"),
     _count(Scope.OVERALL, "overall", "overall_since_at"),
     _count(Scope.ACCESS, "access", "access_since_at"),
+    _count(Scope.UNVOUCHED, "unvouched", "overall_since_at"),
 )
 _COUNT = Prepared(sa.select(*_WINDOWS))
 _TAKE_BACK = Prepared(
@@ -55,9 +58,11 @@ _TAKE_BACK = Prepared(
 _QUEUE_UP = Prepared(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"))
 
 
-def record_wrong(conn: Connection, *, ani: str | None, account_id: int | None, kind: str, at: datetime) -> None:
-    """Count a wrong entry against the line and the account, where known, and overall; never what was keyed."""
-    count_wrong(conn, Wrong(ani or "", account_id, kind, "", at))
+def record_wrong(
+    conn: Connection, *, ani: str | None, account_id: int | None, kind: str, at: datetime, way: Way = UNKNOWN_WAY
+) -> None:
+    """Count a wrong entry against the line, the account and the way, where known, and overall; never what was keyed."""
+    count_wrong(conn, Wrong(ani or "", account_id, kind, way, at))
 
 
 def count_wrong(conn: Connection, wrong: Wrong) -> None:
@@ -83,8 +88,10 @@ def _subjects(wrong: Wrong) -> list[tuple[Scope, str]]:
         found.append((Scope.LINE, wrong.ani))
     if wrong.account_id is not None:
         found.append((Scope.ACCOUNT, str(wrong.account_id)))
-    if wrong.access_number:
-        found.append((Scope.ACCESS, wrong.access_number))
+    if wrong.way.access_number:
+        found.append((Scope.ACCESS, wrong.way.access_number))
+    if not wrong.way.is_vouched:
+        found.append((Scope.UNVOUCHED, _EVERYBODY))
     return found
 
 
@@ -95,9 +102,9 @@ def is_locked(
     account_id: int | None,
     limits: Limits,
     now: datetime,
-    access_number: str = "",
+    way: Way = UNKNOWN_WAY,
 ) -> bool:
-    """True when the line, the account or everybody has made too many wrong entries in the window before `now`.
+    """True when the line, the account, the access number or everybody has made too many wrong entries before `now`.
 
     To be asked in the writing transaction that then compares and records: tries on the same line or account wait for
     each other here, so that calls side by side get no extra tries. The overall limit may be passed by the tries under
@@ -116,7 +123,8 @@ def is_locked(
         account_since_at=now - ACCOUNT_WINDOW,
         overall=_EVERYBODY,
         overall_since_at=now - OVERALL_WINDOW,
-        access=access_number,
+        access=way.access_number,
+        unvouched="" if way.is_vouched else _EVERYBODY,
         access_since_at=now - ACCESS_WINDOW,
     )
-    return is_over(Counts(*found or (0, 0, 0, 0)), limits)
+    return is_over(Counts(*found or (0, 0, 0, 0, 0)), limits)

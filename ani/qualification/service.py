@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani.importing import Once, Source, load_file, parse_line, parse_text
 from ani.lockout import store as lockout
-from ani.lockout.lockout import Limits, Wrong
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way, Wrong
 from ani.qualification import store
 from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, keypad, parse_birth_date
 from ani.qualification.qualification import (
@@ -55,7 +55,7 @@ def check_person(
     method: Method = Method.SSN_LAST_FOUR,
     desk: VendorDesk | None = None,
     call_id: str | None = None,
-    access_number: str = "",
+    way: Way = UNKNOWN_WAY,
 ) -> AgeProof | AgeRefusal:
     """Compare what was keyed with the persons of the line, then with what the vendor knows; keep the proof.
 
@@ -64,11 +64,9 @@ def check_person(
     and counts as a wrong entry. It is counted before the vendor is asked, so that calls side by side get no extra
     tries, and taken back when it was right after all. While locked, nothing is compared or counted.
     """
-    wrong = Wrong(ani, account_id, method.value, access_number, clock.now())
+    wrong = Wrong(ani, account_id, method.value, way, clock.now())
     with transaction(engine) as conn:
-        if lockout.is_locked(
-            conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, access_number=access_number
-        ):
+        if lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, way=way):
             return AgeRefusal.LOCKED
         lockout.count_wrong(conn, wrong)
         persons = store.persons_on(conn, ani)
@@ -89,11 +87,11 @@ def check_person(
 
 
 def count_hang_up(
-    engine: Engine, clock: Clock, *, ani: str, account_id: int | None, method: Method, access_number: str
+    engine: Engine, clock: Clock, *, ani: str, account_id: int | None, kind: str, way: Way = UNKNOWN_WAY
 ) -> None:
     """Count a caller who left while he was asked as one who keyed wrong digits."""
     with transaction(engine) as conn:
-        lockout.count_wrong(conn, Wrong(ani, account_id, method.value, access_number, clock.now()))
+        lockout.count_wrong(conn, Wrong(ani, account_id, kind, way, clock.now()))
 
 
 def matching(persons: Sequence[StoredRecord], method: Method, digits: str, pepper: Pepper) -> StoredRecord | None:

@@ -67,6 +67,7 @@ DEFAULT_POLICY: Mapping[TrustRow, Demand] = MappingProxyType(
 """What holds where a profile says nothing else."""
 
 _STRICTNESS = tuple(Demand)
+_VOUCHED = frozenset({TrustRow.ASSERTED, TrustRow.ATTESTED})
 _NOT_VERIFIED = frozenset({"", "missing_identity_hdr", "disabled", "verification not present"})
 _VERIFIED = frozenset({"success", "verification passed", "cid_orig_tn_mismatch"})
 """Signature, certificate, chain and age are good. Asterisk says `cid_orig_tn_mismatch` last of all, because it knows
@@ -116,6 +117,12 @@ class Verdict:
     demand: Demand
     rule: TrustRow
     rows: tuple[TrustRow, ...]
+
+    @property
+    def is_vouched(self) -> bool:
+        """Whether the network says that the call comes from this line: so it is nobody's invention."""
+        rows = set(self.rows)
+        return bool(rows & _VOUCHED) and not rows & {TrustRow.SCREENING_FAILED, TrustRow.ATTESTATION_FAILED}
 
 
 @dataclass(frozen=True, slots=True)

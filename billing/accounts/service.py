@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani.lockout.lockout import Limits
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
 from ani.lockout.store import is_locked, record_wrong
 from ani.numbers import Ani, parse_ani
 from billing.accounts import store
@@ -40,21 +40,21 @@ _DRAWS = 100
 
 
 def check_access_code(
-    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, code: str
+    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, code: str, *, way: Way = UNKNOWN_WAY
 ) -> int | AccountRefusal:
     """The account that an access code picks on a line (its id), or why none is given.
 
-    A wrong code counts against the line, and against the account when it is the only one there.
+    A wrong code counts against the line and the access number, and against the account when it is the only one there.
     """
     now = clock.now()
     with transaction(engine) as conn:
         accounts = store.accounts_on_line(conn, ani)
         only = accounts[0].account_id if len(accounts) == 1 else None
-        if is_locked(conn, ani=ani, account_id=only, limits=limits, now=now):
+        if is_locked(conn, ani=ani, account_id=only, limits=limits, now=now, way=way):
             return AccountRefusal.LOCKED
         found = store.account_of_code(conn, ani, pepper.digest("code", ani, code)) if is_access_code(code) else None
         if found is None:
-            record_wrong(conn, ani=ani, account_id=only, kind="access-code", at=now)
+            record_wrong(conn, ani=ani, account_id=only, kind="access-code", at=now, way=way)
             return AccountRefusal.WRONG_CODE
         return _opened(conn, found, limits=limits, clock=clock, checked=only)
 
@@ -69,6 +69,7 @@ def check_pin(
     *,
     operator_id: int | None = None,
     may_redeem: bool = True,
+    way: Way = UNKNOWN_WAY,
 ) -> int | AccountRefusal:
     """The account that a PIN opens (its id), or why none is given.
 
@@ -77,41 +78,57 @@ def check_pin(
     """
     now = clock.now()
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now):
+        if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now, way=way):
             return AccountRefusal.LOCKED
         found = open_by_pin(conn, pepper.digest("pin", pin), now, operator_id=operator_id, may_redeem=may_redeem)
         if found is None:
-            record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now)
+            record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now, way=way)
             return AccountRefusal.WRONG_PIN
         return _opened(conn, found, limits=limits, clock=clock, checked=None)
 
 
 def prove_pin(
-    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, *, ani: str, account_id: int, pin: str
+    engine: Engine,
+    clock: Clock,
+    pepper: Pepper,
+    limits: Limits,
+    *,
+    ani: str,
+    account_id: int,
+    pin: str,
+    way: Way = UNKNOWN_WAY,
 ) -> AccountRefusal | None:
     """None when this PIN opens this account; that of another is as wrong as any, and counted against both."""
     now = clock.now()
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now):
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
             return AccountRefusal.LOCKED
         found = open_by_pin(conn, pepper.digest("pin", pin), now, may_redeem=False)
         if found is not None and found[0] == account_id:
             return None
-        record_wrong(conn, ani=ani, account_id=account_id, kind="pin", at=now)
+        record_wrong(conn, ani=ani, account_id=account_id, kind="pin", at=now, way=way)
         return AccountRefusal.WRONG_PIN
 
 
 def top_up(
-    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, *, ani: str, account_id: int, digits: str
+    engine: Engine,
+    clock: Clock,
+    pepper: Pepper,
+    limits: Limits,
+    *,
+    ani: str,
+    account_id: int,
+    digits: str,
+    way: Way = UNKNOWN_WAY,
 ) -> ToppedUp | TopUpRefusal:
     """Pay a card into an account by its PIN; a wrong one counts against the line and the account, as any wrong PIN."""
     now = clock.now()
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now):
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
             return TopUpRefusal.LOCKED
         answer = pay_in(conn, pepper.digest("pin", digits), account_id, now)
         if answer is TopUpRefusal.WRONG:
-            record_wrong(conn, ani=ani, account_id=account_id, kind="card", at=now)
+            record_wrong(conn, ani=ani, account_id=account_id, kind="card", at=now, way=way)
         return answer
 
 

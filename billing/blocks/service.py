@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani.lockout.lockout import Limits
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
 from ani.lockout.store import record_wrong
 from ani.negative import service as negative
 from ani.negative.block import Block, NegativeReason, NewBlock
@@ -23,19 +23,19 @@ from runtime.keys import Pepper
 
 
 def block_by_pin(
-    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, pin: str
+    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, pin: str, *, way: Way = UNKNOWN_WAY
 ) -> NegativeReason | AccountRefusal:
     """Block the line that calls, for one who keys the PIN of an account of this very line; gives the block's reason.
 
     A right PIN of another account is answered, and counted, as a wrong one.
     """
-    account_id = account_service.check_pin(engine, clock, pepper, limits, ani, pin, may_redeem=False)
+    account_id = account_service.check_pin(engine, clock, pepper, limits, ani, pin, may_redeem=False, way=way)
     if isinstance(account_id, AccountRefusal):
         return account_id
     now = clock.now()
     with transaction(engine) as conn:
         if not _is_on_line(conn, account_id, ani):
-            record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now)
+            record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now, way=way)
             return AccountRefusal.WRONG_PIN
         wanted = NewBlock(ani, NegativeReason.SUBSCRIBER, "by telephone, with the PIN")
         negative.block_in(conn, now, wanted, f"subscriber, account row {account_id}")

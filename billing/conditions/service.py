@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani.lockout.lockout import Limits
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
 from ani.lockout.store import is_locked, record_wrong
 from ani.numbers import Ani, parse_ani
 from billing.accounts import store as account_store
@@ -56,7 +56,15 @@ def longest(
 
 
 def check_bypass(
-    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, *, account_id: int, ani: str, code: str
+    engine: Engine,
+    clock: Clock,
+    pepper: Pepper,
+    limits: Limits,
+    *,
+    account_id: int,
+    ani: str,
+    code: str,
+    way: Way = UNKNOWN_WAY,
 ) -> ConditionRefusal | None:
     """None when the code opens toll calls of this account on this line; an account without a code has only wrong ones.
 
@@ -64,13 +72,13 @@ def check_bypass(
     """
     now = clock.now()
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now):
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
             return ConditionRefusal.LOCKED
         line = store.line_terms(conn, account_id, ani)
         kept = None if line is None else store.bypass_hash(conn, line.account_line_id)
         if kept is not None and kept == _bypass_hash(pepper, ani, account_id, code):
             return None
-        record_wrong(conn, ani=ani, account_id=account_id, kind="bypass-code", at=now)
+        record_wrong(conn, ani=ani, account_id=account_id, kind="bypass-code", at=now, way=way)
     return ConditionRefusal.WRONG_BYPASS_CODE
 
 

@@ -45,6 +45,8 @@ class Entry:
     timeout_ms: int
     lead: tuple[str, ...] = ()
     pound_forgiven: bool = False
+    has_keyed: bool = False
+    """Whether anything was keyed in an earlier try of this call."""
 
     @property
     def exhausted(self) -> bool:
@@ -67,9 +69,10 @@ class Entry:
         body = digits[1:] if self.question.star_allowed and digits.startswith("*") else digits
         fits = self.question.minimum_digits <= len(digits) <= self.question.maximum_digits
         if fits and body.isascii() and body.isdigit():
-            return self, digits
+            return replace(self, has_keyed=True), digits
         lead = self.question.complaint if digits else ("tollgate/nothing-keyed",)
-        return replace(self, tries_left=self.tries_left - 1, lead=lead), None
+        has_keyed = self.has_keyed or bool(digits)
+        return replace(self, tries_left=self.tries_left - 1, lead=lead, has_keyed=has_keyed), None
 
     def with_tries(self, tries: int) -> "Entry":
         """The same with so many tries."""

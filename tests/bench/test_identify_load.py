@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from ani.gateways.fetching import Fetcher
 from ani.gateways.json_vendor import JsonRules, JsonVendor
 from ani.importing import Source
+from ani.lockout.lockout import Way
 from ani.reverse_match import service as listing_service
 from ani.vendor.breaker import BreakerRules
 from ani.vendor.service import AskRules, VendorDesk
@@ -64,7 +65,7 @@ async def qualify(shelf: Shelf, ani: str) -> float:
     if needs_vendor(arrival):
         assert not isinstance(arrival.line, str)
         await office.identify(arrival.line, ring.call_id)
-    await office.with_shelf(evidence_of, Subject(ring.call_id, ani, 0, CHECKED, arrival.profile))
+    await office.with_shelf(evidence_of, Subject(ring.call_id, ani, 0, Way(CHECKED), arrival.profile))
     return (time.perf_counter() - start_s) * 1000
 
 

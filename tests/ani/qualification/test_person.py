@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from ani.importing import Source
-from ani.lockout.lockout import Limits
+from ani.lockout.lockout import Limits, Way
 from ani.qualification import service
 from ani.qualification.proof import Method, is_keyed_well, keypad
 from ani.qualification.qualification import AgeProof, AgeRefusal
@@ -77,7 +77,7 @@ def check(engine: Engine, clock: SettableClock, pepper: Pepper, csv_source: Call
             evidence_days=30,
             method=method,
             desk=desk,
-            access_number=access,
+            way=Way(access),
         )
 
     return run  # type: ignore[return-value]  # the same with its arguments
@@ -139,9 +139,7 @@ def test_what_was_right_is_not_counted(check: Check) -> None:
 def test_hanging_up_is_counted(check: Check, engine: Engine, clock: SettableClock) -> None:
     for _ in range(5):
         clock.advance(1)
-        service.count_hang_up(
-            engine, clock, ani=ANI, account_id=None, method=Method.SSN_LAST_FOUR, access_number="1900"
-        )
+        service.count_hang_up(engine, clock, ani=ANI, account_id=None, kind="ssn-last-four", way=Way("1900"))
     assert check(Method.SSN_LAST_FOUR, "6789") is AgeRefusal.LOCKED
 
 
@@ -163,7 +161,7 @@ def test_unknown_and_wrong_take_the_same_time(
             digits=digits,
             minimum_age=18,
             evidence_days=30,
-            access_number="1900",
+            way=Way("1900"),
         )
         assert answer is AgeRefusal.NOT_PROVEN
         return time.perf_counter() - start_s
