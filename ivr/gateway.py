@@ -26,6 +26,7 @@ from ivr.ami.switch import Switch
 from ivr.back_office import Shelf
 from ivr.block_watch import BlockWatch
 from ivr.call import StoryRules
+from ivr.clock_watch import ClockWatch
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.meters import Meters
 from ivr.reaper import Reaper
@@ -78,6 +79,7 @@ class Gateway:
         self._meters = Meters(engine, clock, switch, self._meter_pool, shelf.policy, self._log)
         self._watch = AccountWatch(engine, self._meter_pool, self._live, self._meters, self._log)
         self._blocks = BlockWatch(engine, clock, switch, self._meter_pool, self._live, self._log)
+        self._clock_watch = ClockWatch(clock, self._live, self._meters, self._log)
         self._settler = Settler(engine, clock, switch, self._meter_pool, self._live, self._log, self._watch.nudge)
         self._recovery = Recovery(
             engine,
@@ -124,6 +126,7 @@ class Gateway:
         self._spawn(self._recovery.run_for_ever())
         self._spawn(self._watch.run_for_ever())
         self._spawn(self._blocks.run_for_ever())
+        self._spawn(self._clock_watch.run_for_ever())
         self._spawn(self._reaper.run_for_ever())
         self._log.info("ready", agi=f"{self._settings.agi.host}:{self._server.port}", switch=self._settings.switch.name)
         await stop.wait()
@@ -197,8 +200,8 @@ class Gateway:
         await self._recovery.resync_or_retry()
 
     async def _on_down(self, reason: str) -> None:
-        self._recovery.link_lost(self._ami.silent_s)
-        self._down_since_s = self._clock.monotonic_s() - self._ami.silent_s
+        self._recovery.link_lost(self._ami.heard_s)
+        self._down_since_s = self._ami.heard_s
         self._log.warning("switch-down", reason=reason)
 
     def _asked_switch(self) -> str | None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from billing.calls.call import CallEvent
 from billing.rating import Rate
+from ivr.call_time import Anchor
 from ivr.metering import Extend, Meter
 
 SETTLED_REMEMBERED = 4096
@@ -31,6 +32,10 @@ class LiveCall:
     trunk: str = ""
     shown_number: str = ""
     answered_at: datetime | None = None
+    anchor: Anchor | None = None
+    """The answer on this process's own clock; set with `answered_at` when the meter starts."""
+    ordered_s: float | None = None
+    """When the switch was told to dial, by that clock."""
     called_uniqueid: str = ""
     disposition: str | None = None
     ended_for: StrEnum | None = None

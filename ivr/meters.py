@@ -19,10 +19,11 @@ from billing.calls.call import ExtendCall
 from billing.ledger.transfer import ChangedReplayError
 from ivr.ami.faults import AmiFault
 from ivr.ami.switch import LiveChannel, Switch
+from ivr.call_time import anchored
 from ivr.live_calls import LiveCall
 from ivr.metering import Extend, Meter, MeterPolicy, Wait, Warn, look_again, next_step
 from ivr.switch_record import SwitchRecord
-from runtime.clock import Clock
+from runtime.clock import Clock, read_both
 from sounds import spoken
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -48,6 +49,8 @@ class Meters:
         """The called leg was answered: from now on the meter runs. Starting twice changes nothing."""
         if call.answered_at is None:
             call.answered_at = record.answered_at
+        if call.anchor is None:
+            call.anchor = anchored(call.answered_at, read_both(self._clock), call.ordered_s)
         if called_uniqueid:
             call.called_uniqueid = called_uniqueid
         if call.timer is None and call.meter is not None and not call.stepping:
@@ -59,6 +62,14 @@ class Meters:
         if call.answered_at is not None and call.meter is not None and not call.stepping and not call.settled.is_set():
             self._schedule(call, 0.0)
 
+    def arm_anew(self, call: LiveCall) -> None:
+        """The switch's deadline of this call may be wrong: tell it again, as soon as nothing else is being told."""
+        if call.anchor is None or call.meter is None or call.settled.is_set():
+            return
+        call.arm_due = True
+        if not call.stepping:
+            self._schedule(call, 0.0)
+
     async def take_up(self, call: LiveCall, record: SwitchRecord, leg: LiveChannel) -> None:
         """The called leg was found up: the meter runs, and the switch's deadline is that of the money held.
 
@@ -67,15 +78,13 @@ class Meters:
         self.start(call, record, leg.uniqueid)
         if call.meter is None:
             return
-        due_at = record.answered_at + call.meter.granted_ms * MILLISECOND
+        due_at = self._clock.now() + (call.meter.granted_ms - self.elapsed_ms(call)) * MILLISECOND
         if leg.hangup_at is None or abs(leg.hangup_at - due_at) > DEADLINE_TOLERANCE:
             await self.arm(call)
 
     def elapsed_ms(self, call: LiveCall) -> int:
-        """Milliseconds since the answer; 0 before it."""
-        if call.answered_at is None:
-            return 0
-        return max(0, (self._clock.now() - call.answered_at) // MILLISECOND)
+        """Milliseconds since the answer, whatever the wall clock is set to meanwhile; 0 before it."""
+        return 0 if call.anchor is None else call.anchor.elapsed_ms(self._clock.monotonic_s())
 
     def _schedule(self, call: LiveCall, delay_s: float) -> None:
         call.stop_timer()

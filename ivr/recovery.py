@@ -28,7 +28,7 @@ from ivr.meters import Meters
 from ivr.settlement import Settler
 from ivr.switch_record import FAMILY, SwitchRecord, parse_record
 from runtime import database
-from runtime.clock import Clock
+from runtime.clock import Clock, read_both
 
 NETWORK_OUT_OF_ORDER = 38
 RESYNC_EVERY_S = 15.0
@@ -78,7 +78,7 @@ class Recovery:
         self._settler = settler
         self._switch_name = switch_name
         self._log = log
-        self._heard_at: datetime | None = None
+        self._heard_s: float | None = None
         self._due_s = 0.0
 
     async def run_for_ever(self) -> None:
@@ -110,18 +110,19 @@ class Recovery:
         ours = tuple(self._live)
         calls = await self._kept()
         records = {key: parse_record(value) for key, value in (await self._switch.records(FAMILY)).items()}
+        asked_s = self._clock.monotonic_s()
         channels = await self._switch.channels()
         open_ids = {kept.call.call_id for kept in calls}
         for kept in calls:
             await self._take_up(kept, channels, records.get(kept.call.call_id))
         await self._drop_unkept(ours, open_ids, channels)
         await self._forget_stale(open_ids, records)
-        self._heard_at = self._clock.now()
+        self._heard_s = asked_s
 
-    def link_lost(self, silent_s: float) -> None:
-        """The switch was last heard so long ago: until then its calls were up, or it would have said otherwise."""
-        if self._heard_at is not None:
-            self._heard_at = max(self._heard_at, self._clock.now() - timedelta(seconds=silent_s))
+    def link_lost(self, heard_s: float) -> None:
+        """The switch was last heard then (monotonic clock): its calls were up, or it would have said otherwise."""
+        if self._heard_s is not None:
+            self._heard_s = max(self._heard_s, heard_s)
 
     async def load(self, call_id: str, uniqueid: str = "") -> LiveCall | None:
         """A call this process has not seen, by its id or its caller's leg, as the database has it; None if it has not.
@@ -188,11 +189,19 @@ class Recovery:
             disposition = call.disposition or (Disposition.CALLER_HUNG_UP if known else GATEWAY_LOST)
             await self._settler.settle_unanswered(call, disposition, NETWORK_OUT_OF_ORDER, "resync")
             return
-        # The switch died with the call: charge to the last moment it was known to be up, no second more.
-        heard_at = self._heard_at or await self._last_extended_at(kept) or answered_at
-        ended_at = max(answered_at, min(heard_at, self._clock.now()))
-        lost = SwitchRecord(answered_at, ended_at, NETWORK_OUT_OF_ORDER)
-        await self._settler.settle_answered(call, lost, "switch-lost")
+        ended_at = await self._last_known_up_at(call, kept, answered_at)
+        await self._settler.settle_lost(call, answered_at, ended_at, NETWORK_OUT_OF_ORDER)
+
+    async def _last_known_up_at(self, call: LiveCall, kept: Kept, answered_at: datetime) -> datetime:
+        """When the switch was last heard, else when an earlier process last extended the call."""
+        if self._heard_s is not None and call.anchor is not None:
+            return answered_at + timedelta(milliseconds=call.anchor.elapsed_ms(self._heard_s))
+        now = read_both(self._clock)
+        if self._heard_s is not None:
+            heard_at: datetime | None = now.wall_at - timedelta(seconds=now.monotonic_s - self._heard_s)
+        else:
+            heard_at = await self._last_extended_at(kept)
+        return max(answered_at, min(heard_at or answered_at, now.wall_at))
 
     async def _last_extended_at(self, kept: Kept) -> datetime | None:
         """When an earlier process last asked for more, which it did only for a call that was up."""

@@ -10,17 +10,20 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls import service as call_service
-from billing.calls.call import Cdr, Settle, UnknownCallError
+from billing.calls.call import CallEvent, Cdr, Settle, UnknownCallError
+from ivr import call_time
 from ivr.ami.faults import AmiFault
 from ivr.ami.switch import Switch
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.meters import MILLISECOND
 from ivr.refusals import NORMAL_CLEARING
 from ivr.switch_record import FAMILY, SwitchRecord
-from runtime.clock import Clock
+from runtime.clock import Clock, read_both
 from runtime.logs import mask_number
 
 CUT_TOLERANCE_MS = 200
+HEARD_AT_ONCE = frozenset({"event", "after-dial"})
+"""What tells of an end when it comes; a record that is found later says nothing of when that was."""
 
 
 class Settler:
@@ -46,10 +49,29 @@ class Settler:
         self._put_off: dict[str, tuple[LiveCall, Settle]] = {}
 
     async def settle_answered(self, call: LiveCall, record: SwitchRecord, source: str) -> Cdr | None:
-        """A conversation is over: charge what the switch's stamps say, never more than was granted."""
-        ended_at = record.ended_at or self._clock.now()
-        disposition = self._disposition(call, (ended_at - record.answered_at) // MILLISECOND)
-        return await self._settle(call, record.answered_at, ended_at, disposition, record.cause, source)
+        """A conversation is over: charge what the switch's stamps say, never more than was granted.
+
+        Where the wall clock was set meanwhile, what that made of them is taken out, and the call's record says so.
+        """
+        now = read_both(self._clock)
+        stamped_at = record.ended_at or now.wall_at
+        anchor = call.anchor if source in HEARD_AT_ONCE else None
+        ended_at = call_time.ended_at(record.answered_at, stamped_at, anchor, now)
+        if ended_at != stamped_at and not call.settled.is_set():
+            by_ms = (stamped_at - ended_at) // MILLISECOND
+            self._log.warning("stamps-corrected", call=call.call_id, by_ms=by_ms)
+            call.events.append(CallEvent(now.wall_at, "clock", "set-meanwhile", {"stamps_off_ms": by_ms}))
+        return await self._settle_used(call, record.answered_at, ended_at, record.cause, source)
+
+    async def settle_lost(self, call: LiveCall, answered_at: datetime, ended_at: datetime, cause: int) -> Cdr | None:
+        """The switch died with the call: charge to the last moment it is known to have been up, no second more."""
+        return await self._settle_used(call, answered_at, ended_at, cause, "switch-lost")
+
+    async def _settle_used(
+        self, call: LiveCall, answered_at: datetime, ended_at: datetime, cause: int, source: str
+    ) -> Cdr | None:
+        disposition = self._disposition(call, (ended_at - answered_at) // MILLISECOND)
+        return await self._settle(call, answered_at, ended_at, disposition, cause, source)
 
     async def settle_unanswered(
         self, call: LiveCall, disposition: str, cause: int = NORMAL_CLEARING, source: str = "gateway"

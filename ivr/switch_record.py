@@ -10,7 +10,10 @@ FAMILY = "tollgate"
 
 @dataclass(frozen=True, slots=True)
 class SwitchRecord:
-    """When the called leg was answered and when it ended (None: still up, or the switch died), and the Q.850 cause."""
+    """When the called leg was answered and when it ended (None: still up, or the switch died), and the Q.850 cause.
+
+    By the switch's wall clock, as it was read: an end before the answer tells that it was set back meanwhile.
+    """
 
     answered_at: datetime
     ended_at: datetime | None
@@ -18,8 +21,8 @@ class SwitchRecord:
 
     @property
     def used(self) -> timedelta:
-        """How long it was up; zero while it is."""
-        return self.ended_at - self.answered_at if self.ended_at else timedelta(0)
+        """How long it was up; zero while it is, or where the stamps run backwards."""
+        return max(timedelta(0), self.ended_at - self.answered_at) if self.ended_at else timedelta(0)
 
 
 def parse_stamp(text: str) -> datetime | None:
@@ -45,7 +48,5 @@ def record_of(answered: str, ended: str, cause: str) -> SwitchRecord | None:
     answered_at, ended_at = parse_stamp(answered), parse_stamp(ended)
     if answered_at is None or (ended and ended_at is None):
         return None
-    if ended_at is not None and ended_at < answered_at:
-        ended_at = answered_at
     code = int(cause) if cause.isascii() and cause.isdigit() and len(cause) <= 3 else 0
     return SwitchRecord(answered_at, ended_at, code)

@@ -166,6 +166,7 @@ class Turns:
 
     async def _order_dial(self, channel: Channel, call: LiveCall, dial: Dial) -> None:
         call.trunk, call.shown_number = dial.trunk, dial.shown_number
+        call.ordered_s = self._shelf.clock.monotonic_s()
         await self._set(
             channel,
             TG_CALL_ID=dial.call_id,

@@ -4,6 +4,11 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from runtime.reading import Reading
+
+TRIES = 5
+CLOSE_S = 0.002
+
 
 class Clock(Protocol):
     """Gives the present moment; never goes through a time zone other than UTC."""
@@ -27,3 +32,17 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """Seconds since an arbitrary start, never going back."""
         return time.monotonic()
+
+
+def read_both(clock: Clock) -> Reading:
+    """Both clocks at one moment, to 2 ms; on a machine so busy that this fails five times, as near as it came."""
+    best, best_gap_s = None, 0.0
+    for _ in range(TRIES):
+        before_s, wall_at, after_s = clock.monotonic_s(), clock.now(), clock.monotonic_s()
+        gap_s = after_s - before_s
+        if best is None or gap_s < best_gap_s:
+            best, best_gap_s = Reading(wall_at, (before_s + after_s) / 2), gap_s
+        if gap_s <= CLOSE_S:
+            break
+    assert best is not None  # noqa: S101  (one try at least)
+    return best

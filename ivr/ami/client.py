@@ -82,8 +82,8 @@ class AmiClient(Manager):  # type: ignore[misc]  # panoramisk ships no types
         self.counters = LinkCounters()
         self.up = asyncio.Event()
         self.last_fault: AmiFault | None = None
-        self.silent_s = 0.0
-        """How long the switch had not been heard when the link was lost; 0 when the connection was closed."""
+        self.heard_s = 0.0
+        """When the switch was last heard on the link that was lost last, by the monotonic clock."""
         self._username, self._secret = username, secret
         self._on_fault, self._majors, self._jitter = on_fault, majors, jitter
         self._link: Connection | None = None
@@ -258,7 +258,7 @@ class AmiClient(Manager):  # type: ignore[misc]  # panoramisk ships no types
         self._link = None
         if self.up.is_set():
             self.up.clear()
-            self.silent_s = asyncio.get_running_loop().time() - link.heard_s
+            self.heard_s = link.heard_s
             self.counters.links_lost += 1
             _log.log(logging.INFO if self._closed else logging.WARNING, "link to the switch lost: %s", reason)
             self._delivery.down(reason)

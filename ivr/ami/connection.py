@@ -10,8 +10,11 @@ from typing import Final
 from panoramisk.ami_protocol import AMIProtocol
 
 from ivr.ami.faults import ActionRefused, AnswerTimeout, LinkDown, ListIncomplete, OutcomeUnknown, PeerFault
+from ivr.ami.last_packet import last_packet_age_s
 from ivr.ami.protocol import Banner, BannerFault, Dropped, Event, Message, Parser, Response, encode_action
+from runtime.clock import SystemClock
 
+_now_s: Final = SystemClock().monotonic_s
 LIST_MAX_ITEMS: Final = 100_000
 WRITE_BACKLOG_MAX_BYTES: Final = 4 * 1024 * 1024
 
@@ -57,7 +60,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]  # panoramisk ships no type
         loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self.closed = False
-        self.heard_s = loop.time()
+        self.heard_s = _now_s()
         self.greeted: asyncio.Future[Banner] = loop.create_future()
         self.booted: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
@@ -79,7 +82,7 @@ class Connection(AMIProtocol):  # type: ignore[misc]  # panoramisk ships no type
         """Parse and hand on; a peer that is no Asterisk is left at once."""
         if self.closed:
             return
-        self.heard_s = asyncio.get_running_loop().time()
+        self.heard_s = _now_s()
         try:
             messages = self._parser.feed(data)
         except BannerFault as fault:
@@ -90,9 +93,15 @@ class Connection(AMIProtocol):  # type: ignore[misc]  # panoramisk ships no type
         for message in messages:
             self.handle_message(message)
 
+    def eof_received(self) -> None:
+        """The switch closed, or is dead: since when, its last packet says, not the moment at which we read that."""
+        if self.closed or self.transport is None:
+            return
+        now_s, age_s = _now_s(), last_packet_age_s(self.transport.get_extra_info("socket"))
+        self.heard_s = now_s if age_s is None else now_s - age_s
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what is pending and tell the owner, once."""
-        self.heard_s = asyncio.get_running_loop().time()
         self._finish(self._reason if exc is None else f"{self._reason}: {type(exc).__name__}")
 
     # panoramisk's AMIProtocol -----------------------------------------------------------------------------------

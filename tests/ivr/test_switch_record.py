@@ -27,6 +27,8 @@ def test_a_clock_that_went_back_makes_no_negative_call() -> None:
     record = record_of("1700000003.000000", "1700000000.000000", "16")
     assert record is not None
     assert record.used == timedelta(0)
+    assert record.ended_at is not None
+    assert record.ended_at < record.answered_at, "how far it went back is kept: it can be taken out again"
 
 
 @given(st.text(alphabet="0123456789.|-x ", max_size=40))

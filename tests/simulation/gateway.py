@@ -162,7 +162,7 @@ class SimGateway(Gateway):
         self._recovery = Recovery(
             engine, self._clock, link, self._pool, self._live, self._meters, self._settler, SWITCH, log
         )
-        self._ami = cast(Any, _Silence())
+        self._ami = cast(Any, _Silence(clock))
         for work in (self._recovery.resync_or_retry(), self._recovery.run_for_ever()):
             process.context.run(self._spawn, work)
         loop.after(LOOK_EVERY_US, self._look)
@@ -291,6 +291,12 @@ class SimGateway(Gateway):
 
 
 class _Silence:
-    """How long the link has been silent when it is found lost."""
+    """When the switch was last heard on a link that is found lost."""
 
-    silent_s = 3.0
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    @property
+    def heard_s(self) -> float:
+        """Three seconds ago."""
+        return self._clock.monotonic_s() - 3.0

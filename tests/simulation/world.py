@@ -39,6 +39,8 @@ NUMBERS = (("33", "33142685300"), ("44", "442079460123"), ("49", "4930123456"))
 HEALED_US = 120 * SECOND
 AUDIT_EVERY = 4_000
 DEEPEST = 3
+LATEST_US = 4 * SECOND
+"""How late at most the gateway hears of an end by an event."""
 
 
 @dataclass(slots=True)
@@ -359,9 +361,7 @@ class World:
             return f"answered {answered_us}, the switch says {call.answered_wall_us}"
         if answered_us is None:
             return None if used == 0 else "used without an answer"
-        if ended_us != call.ended_wall_us and not (
-            call.switch_died and source == "switch-lost" and answered_us <= ended_us <= self.observer.latest_wall_us
-        ):
+        if ended_us != call.ended_wall_us and not self._may_end_otherwise(call, ended_us - answered_us, source):
             return f"ended {ended_us}, the switch says {call.ended_wall_us}"
         if used != (ended_us - answered_us) // 1000:
             return f"used {used} from {answered_us} to {ended_us}"
@@ -369,6 +369,16 @@ class World:
         if call.steps_at_answer == self.clock.steps and talked_us > now.granted * 1000 + SECOND:
             return f"talked {talked_us} us"
         return None
+
+    def _may_end_otherwise(self, call: SimCall, used_us: int, source: str) -> bool:
+        """Whether an end that is not the stamp is right: of a switch that died, or of a wall that was set meanwhile."""
+        steps = self.clock.steps - call.steps_at_answer
+        talked_us = call.over_us - call.answered_us
+        if call.switch_died and source == "switch-lost":
+            return used_us >= 0 and (steps > 0 or used_us <= talked_us + SECOND)
+        if source not in {"event", "after-dial"}:
+            return False
+        return steps > 1 or (steps == 1 and abs(used_us - talked_us) <= LATEST_US)
 
     # time
 
