@@ -12,6 +12,7 @@ from runtime.command import (
     DryRun,
     ExitCode,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -88,10 +89,10 @@ def listing_show(number: Number, as_json: AsJson = False) -> int:
     from ani.access.service import record_read
     from ani.reverse_match import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings)
+    pepper = open_pepper(settings, engine)
     ani = _line(number, settings.call.home_country)
     record_read(engine, SystemClock(), pepper, ani, by=staff_name(), reason="listing show")
     documents = [cli_print.listing_document(found) for found in service.listings_of(engine, ani)]
@@ -120,12 +121,11 @@ def identity_import(
     from ani import cli_import
     from ani.qualification import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     supplier = cli_import.check_supplier(source)
     settings = open_settings()
-    pepper = load_pepper(settings.security.pepper_file)
     engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     ask = cli_import.Ask(file, tuple(mapping or ()), reject_file, settings.call.home_country, dry_run, as_json)
     return cli_import.run(ask, lambda what: service.import_identities(engine, SystemClock(), pepper, what, supplier))
 

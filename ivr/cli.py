@@ -12,6 +12,7 @@ from runtime.command import (
     Reason,
     command_group,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -43,13 +44,12 @@ def run() -> None:
     Example: tollgate gateway run
     """
     from ivr.gateway import run_gateway
-    from runtime.keys import load_pepper
 
     settings = open_settings()
     _require_secrets(settings)
     engine = open_engine(settings)
     try:
-        run_gateway(engine, load_pepper(settings.security.pepper_file), settings)
+        run_gateway(engine, open_pepper(settings, engine), settings)
     except OSError as error:
         raise CommandError(
             f"cannot listen on {settings.agi.host}:{settings.agi.port} (agi.host, agi.port): {error.strerror or error}"

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from billing.rotation import service as rotation
 from ivr.ami.desk import open_desk
 from runtime import database, schema
 from runtime.faults import StaffError
-from runtime.keys import KeyFileError, load_pepper
+from runtime.key_record.service import require_keys
+from runtime.keys import KeyFileError, load_pepper, read_keys
 from runtime.schema import SchemaError
 from runtime.settings import Settings
 from sounds.manifest import load_manifest
@@ -31,6 +33,7 @@ def examine(settings: Settings) -> list[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("database", _database),
         ("key file", _key_file),
+        ("keys", _keys),
         ("secrets", _secrets),
         ("prompts", _prompts),
         ("gateway", _gateway),
@@ -56,8 +59,23 @@ def _database(settings: Settings) -> str:
 
 
 def _key_file(settings: Settings) -> str:
-    load_pepper(settings.security.pepper_file)
-    return str(settings.security.pepper_file)
+    ring = read_keys(settings.security.pepper_file)
+    waits = "" if ring.writing == len(ring.keys) else f", key {len(ring.keys)} on standby"
+    return f"{settings.security.pepper_file}: key {ring.writing} in use{waits}"
+
+
+def _keys(settings: Settings) -> str:
+    pepper = load_pepper(settings.security.pepper_file)
+    engine = database.create_engine(settings.database.url, busy_timeout_s=settings.database.busy_timeout_s)
+    try:
+        schema.require_current(engine)
+        require_keys(engine, pepper)
+        older = rotation.older(engine, pepper)
+    finally:
+        engine.dispose()
+    if older:
+        raise StaffError(f"{', '.join(older)}: some stand under an older key: run `tollgate key rotate` to its end")
+    return f"all that is kept of secrets is under key {pepper.ring.writing}"
 
 
 def _secrets(settings: Settings) -> str:

@@ -61,3 +61,19 @@ def release_more(*tables: str) -> None:
         return
     for table in tables:
         op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
+
+
+def protect_but(table: str, columns: tuple[str, ...]) -> None:
+    """As `protect_more`, but only these columns cannot be changed; no row can be removed. `release_more` undoes it."""
+    named = ", ".join(f'"{column}"' for column in columns)
+    if op.get_bind().dialect.name == "sqlite":
+        for event, of in (("update", f" OF {named}"), ("delete", "")):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{event} BEFORE {event.upper()}{of} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table}: {MESSAGE}'); END"
+            )
+        return
+    op.execute(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OF {named} OR DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {_POSTGRES_FUNCTION}()"
+    )

@@ -30,6 +30,7 @@ MODULES = (
     "billing.thresholds.tables",
     "billing.tiers.tables",
     "dialplan.routes.tables",
+    "runtime.key_record.tables",
 )
 for module in MODULES:
     importlib.import_module(module)

@@ -22,6 +22,7 @@ from runtime.faults import BusyError, NotFoundError, StaffError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from runtime.keys import Pepper
     from runtime.settings import Settings
 
 
@@ -110,6 +111,16 @@ def open_engine(found: "Settings", *, dry_run: bool = False) -> "Engine":
         console.print("dry run: nothing will be written", highlight=False)
         return database.rehearsing(engine)
     return engine
+
+
+def open_pepper(found: "Settings", engine: "Engine") -> "Pepper":
+    """The keys of the keyed hashes; refuses a key file that does not fit the database."""
+    from runtime import keys
+    from runtime.key_record.service import require_keys
+
+    pepper = keys.load_pepper(found.security.pepper_file)
+    require_keys(engine, pepper)
+    return pepper
 
 
 def open_any_engine(found: "Settings") -> "Engine":

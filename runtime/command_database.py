@@ -11,6 +11,7 @@ from runtime.command import (
     ExitCode,
     keep_until_end,
     open_any_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_record,
@@ -32,6 +33,8 @@ def upgrade(
 ) -> None:
     """Make the database, or bring it to this program's revision; also make the key file when there is none."""
     from runtime import database, keys, schema
+    from runtime.clock import SystemClock
+    from runtime.key_record.service import make_and_note
 
     found = open_settings()
     path = database.sqlite_file(found.database.url)
@@ -48,7 +51,11 @@ def upgrade(
         schema.upgrade(connection, revision)
     head = schema.head_revision() if revision == "head" else revision
     key_file = found.security.pepper_file
-    key_made = not key_file.exists() if dry_run else keys.make_pepper(key_file)
+    key_made = not key_file.exists()
+    if not dry_run and revision == "head":
+        key_made = make_and_note(engine, key_file, SystemClock().now())
+    elif not dry_run:
+        key_made = keys.make_pepper(key_file)
     document = {
         "database": shown_url(found.database.url),
         "before": before,
@@ -79,9 +86,10 @@ def check(as_json: AsJson = False) -> None:
     from runtime import keys, schema
 
     found = open_settings()
-    faults = schema.find_faults(open_any_engine(found))
+    engine = open_any_engine(found)
+    faults = schema.find_faults(engine)
     try:
-        keys.load_pepper(found.security.pepper_file)
+        open_pepper(found, engine) if not faults else keys.load_pepper(found.security.pepper_file)
     except keys.KeyFileError as error:
         faults.append(str(error))
     if as_json:

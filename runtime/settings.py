@@ -38,9 +38,11 @@ class DatabaseSettings(Section):
 
 
 class SecuritySettings(Section):
-    """The key of the keyed hashes, outside the database."""
+    """The keys of the keyed hashes, outside the database."""
 
-    pepper_file: Path = Field(default=Path("var/pepper"), description="the key; `tollgate db upgrade` makes it")
+    pepper_file: Path = Field(
+        default=Path("var/pepper"), description="the keys, one a line; `tollgate db upgrade` makes it"
+    )
 
 
 class AgiSettings(Section):

@@ -2,7 +2,7 @@
 
 import typer
 
-from runtime.command import CommandError, command_group, open_engine, open_settings
+from runtime.command import CommandError, command_group, open_engine, open_pepper, open_settings
 
 
 def attach(app: typer.Typer) -> None:
@@ -20,13 +20,12 @@ def run() -> None:
     import uvicorn
 
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
     from runtime.logs import get_logger
     from web.app import create_app
 
     settings = open_settings()
-    pepper = load_pepper(settings.security.pepper_file)
-    app = create_app(open_engine(settings), SystemClock(), pepper, settings.web.requests_per_s)
+    engine = open_engine(settings)
+    app = create_app(engine, SystemClock(), open_pepper(settings, engine), settings.web.requests_per_s)
     family = socket.AF_INET6 if ":" in settings.web.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -13,10 +13,17 @@ HASH_KIND = "person"
 
 def names(pepper: Pepper, line: str, account_id: int | None) -> list[str]:
     """What a person is called in the record: the hash of his line (E.164) if he has one, of his account if he has."""
+    return [pepper.digest(HASH_KIND, *name) for name in _named(line, account_id)]
+
+
+def every_name(pepper: Pepper, line: str, account_id: int | None) -> list[str]:
+    """What he may be called in the record: it is history, and says so under the key of its time."""
+    return [one for name in _named(line, account_id) for one in pepper.digests(HASH_KIND, *name)]
+
+
+def _named(line: str, account_id: int | None) -> list[tuple[str, str]]:
     found = [("line", line)] if line else []
-    if account_id is not None:
-        found.append(("account", str(account_id)))
-    return [pepper.digest(HASH_KIND, *name) for name in found]
+    return found if account_id is None else [*found, ("account", str(account_id))]
 
 
 def record(conn: Connection, clock: Clock, subject_hashes: list[str], *, by: str, action: Action, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Checking a caller's age, and loading the identity records to check against (AGE-1, AGE-3, AGE-5)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy.engine import Connection, Engine
@@ -112,10 +113,10 @@ def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper
         name = keypad(record.first_name) + keypad(record.last_name)
         return bool(record.first_name and record.last_name) and name == digits
     if method is Method.LICENCE:
-        return record.licence_hash == pepper.digest(LICENCE_KIND, ani, digits)
+        return pepper.is_digest(record.licence_hash, LICENCE_KIND, ani, digits)
     if method is Method.SSN and record.ssn_hash is not None:
-        return record.ssn_hash == pepper.digest(WHOLE_KIND, ani, digits)
-    return record.ssn_last_four_hash == pepper.digest(HASH_KIND, ani, digits[-4:])
+        return pepper.is_digest(record.ssn_hash, WHOLE_KIND, ani, digits)
+    return pepper.is_digest(record.ssn_last_four_hash, HASH_KIND, ani, digits[-4:])
 
 
 def _ask_vendor(
@@ -138,10 +139,10 @@ def _remember(
     whole = pepper.digest(WHOLE_KIND, ani, digits) if method is Method.SSN else None
     record = IdentityRecord(ani, "", birth_on, pepper.digest(HASH_KIND, ani, digits[-4:]), source, ssn_hash=whole)
     store.lock(conn)
-    key = (record.ani, record.ssn_last_four_hash)
-    if key not in store.records_on(conn, {ani}):
+    key = _key(record, pepper)
+    if key not in _known(conn, pepper, {ani}):
         store.insert_records(conn, [record], at)
-    return store.records_on(conn, {ani})[key]
+    return _known(conn, pepper, {ani})[key]
 
 
 def _keep(
@@ -174,10 +175,10 @@ def import_identities(engine: Engine, clock: Clock, pepper: Pepper, source: Sour
 
     def parse(fields: dict[str, str]) -> IdentityRecord:
         record = _parse_record(fields, source.home_country, pepper, supplier, now)
-        once.check(int(record.ssn_last_four_hash[:15], 16), record)
+        once.check(hash((record.ani, record.ssn_last_four_hash)), record)
         return record
 
-    return load_file(engine, source, COLUMNS, parse, lambda conn, batch: _write(conn, batch, now))
+    return load_file(engine, source, COLUMNS, parse, lambda conn, batch: _write(conn, batch, pepper, now))
 
 
 def _parse_record(
@@ -211,18 +212,37 @@ def _parse_record(
     )
 
 
-def _write(conn: Connection, batch: Sequence[IdentityRecord], now: datetime) -> int:
+def _key(record: IdentityRecord, pepper: Pepper) -> tuple[str, str]:
+    return record.ani, pepper.newest(record.ssn_last_four_hash)
+
+
+def _compared(record: IdentityRecord, pepper: Pepper) -> IdentityRecord:
+    """The record with its hashes under the last key there is, so that two can be compared."""
+    whole, licence = record.ssn_hash, record.licence_hash
+    return replace(
+        record,
+        ssn_last_four_hash=pepper.newest(record.ssn_last_four_hash),
+        ssn_hash=None if whole is None else pepper.newest(whole),
+        licence_hash=None if licence is None else pepper.newest(licence),
+    )
+
+
+def _known(conn: Connection, pepper: Pepper, lines: set[str]) -> dict[tuple[str, str], StoredRecord]:
+    return {_key(stored.record, pepper): stored for stored in store.records_on(conn, lines)}
+
+
+def _write(conn: Connection, batch: Sequence[IdentityRecord], pepper: Pepper, now: datetime) -> int:
     store.lock(conn)
-    known = store.records_on(conn, {record.ani for record in batch})
+    known = _known(conn, pepper, {record.ani for record in batch})
     added: dict[tuple[str, str], IdentityRecord] = {}
     corrected: dict[int, StoredRecord] = {}
     moved: set[int] = set()
     for record in batch:
-        key = (record.ani, record.ssn_last_four_hash)
+        key = _key(record, pepper)
         stored = known.get(key)
         if stored is None:
             added[key] = record
-        elif stored.record != record:
+        elif _compared(stored.record, pepper) != _compared(record, pepper):
             corrected[stored.record_id] = StoredRecord(stored.record_id, record)
             if stored.record.birth_on != record.birth_on:
                 moved.add(stored.record_id)

@@ -106,14 +106,14 @@ def persons_on(conn: Connection, ani: str) -> list[StoredRecord]:
     return [_record(row) for row in _ON_LINE.all(conn, line=ani)]
 
 
-def records_on(conn: Connection, lines: Collection[str]) -> dict[tuple[str, str], StoredRecord]:
-    """The records of these lines, by line and hash."""
+def records_on(conn: Connection, lines: Collection[str]) -> list[StoredRecord]:
+    """The records of these lines."""
     wanted = list(lines)
-    return {
-        (row.ani, row.ssn_last_four_hash): _record(tuple(row))
+    return [
+        _record(tuple(row))
         for start in range(0, len(wanted), _AT_ONCE)
         for row in conn.execute(_RECORDS_ON, {"lines": wanted[start : start + _AT_ONCE]})
-    }
+    ]
 
 
 def insert_evidence(

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import Instant, RowId, metadata
+from runtime.keyed import keyed
 from runtime.personal import OnErase, Personal, personal
 
 identity_record = sa.Table(
@@ -12,12 +13,12 @@ identity_record = sa.Table(
     sa.Column("ani", sa.String(16), nullable=False, index=True),
     sa.Column("last_name", sa.String(80), nullable=False, server_default=""),
     sa.Column("birth_on", sa.Date, nullable=False),
-    sa.Column("ssn_last_four_hash", sa.String(64), nullable=False),
+    sa.Column("ssn_last_four_hash", sa.String(64), nullable=False, info=keyed()),
     sa.Column("source", sa.String(40), nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("first_name", sa.String(80), nullable=False, server_default=""),
-    sa.Column("ssn_hash", sa.String(64)),
-    sa.Column("licence_hash", sa.String(64)),
+    sa.Column("ssn_hash", sa.String(64), info=keyed()),
+    sa.Column("licence_hash", sa.String(64), info=keyed()),
     sa.UniqueConstraint("ani", "ssn_last_four_hash"),
     info=personal(Personal(OnErase.REMOVE, line="ani", hidden=("ssn_last_four_hash", "ssn_hash", "licence_hash"))),
 )

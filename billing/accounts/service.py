@@ -52,7 +52,7 @@ def check_access_code(
         only = accounts[0].account_id if len(accounts) == 1 else None
         if is_locked(conn, ani=ani, account_id=only, limits=limits, now=now, way=way):
             return AccountRefusal.LOCKED
-        found = store.account_of_code(conn, ani, pepper.digest("code", ani, code)) if is_access_code(code) else None
+        found = store.account_of_code(conn, ani, pepper.digests("code", ani, code)) if is_access_code(code) else None
         if found is None:
             record_wrong(conn, ani=ani, account_id=only, kind="access-code", at=now, way=way)
             return AccountRefusal.WRONG_CODE
@@ -80,7 +80,7 @@ def check_pin(
     with transaction(engine) as conn:
         if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now, way=way):
             return AccountRefusal.LOCKED
-        found = open_by_pin(conn, pepper.digest("pin", pin), now, operator_id=operator_id, may_redeem=may_redeem)
+        found = open_by_pin(conn, pepper.digests("pin", pin), now, operator_id=operator_id, may_redeem=may_redeem)
         if found is None:
             record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now, way=way)
             return AccountRefusal.WRONG_PIN
@@ -103,7 +103,7 @@ def prove_pin(
     with transaction(engine) as conn:
         if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
             return AccountRefusal.LOCKED
-        found = open_by_pin(conn, pepper.digest("pin", pin), now, may_redeem=False)
+        found = open_by_pin(conn, pepper.digests("pin", pin), now, may_redeem=False)
         if found is not None and found[0] == account_id:
             return None
         record_wrong(conn, ani=ani, account_id=account_id, kind="pin", at=now, way=way)
@@ -126,7 +126,7 @@ def top_up(
     with transaction(engine) as conn:
         if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
             return TopUpRefusal.LOCKED
-        answer = pay_in(conn, pepper.digest("pin", digits), account_id, now)
+        answer = pay_in(conn, pepper.digests("pin", digits), account_id, now)
         if answer is TopUpRefusal.WRONG:
             record_wrong(conn, ani=ani, account_id=account_id, kind="card", at=now, way=way)
         return answer
@@ -348,11 +348,10 @@ def _check_code(code: str | None) -> None:
 def _free_code_hash(conn: Connection, pepper: Pepper, ani: str, code: str | None, account_id: int) -> str | None:
     if code is None:
         return None
-    code_hash = pepper.digest("code", ani, code)
-    taken = store.account_of_code(conn, ani, code_hash)
+    taken = store.account_of_code(conn, ani, pepper.digests("code", ani, code))
     if taken is not None and taken[0] != account_id:
         raise StaffError("another account on this line has this access code: choose another")
-    return code_hash
+    return pepper.digest("code", ani, code)
 
 
 def draw_number(conn: Connection) -> str:
@@ -368,9 +367,8 @@ def _draw_pin(conn: Connection, pepper: Pepper, prefix: str) -> tuple[str, str]:
     free, reserved = PIN_DIGITS - len(prefix), () if prefix else prefixes(conn)
     for _ in range(_DRAWS):
         digits = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
-        pin_hash = pepper.digest("pin", digits)
-        if not digits.startswith(reserved) and not store.is_pin_taken(conn, pin_hash):
-            return digits, pin_hash
+        if not digits.startswith(reserved) and not store.is_pin_taken(conn, pepper.digests("pin", digits)):
+            return digits, pepper.digest("pin", digits)
     raise StaffError("nearly every PIN was issued before: none is free")
 
 

@@ -97,9 +97,10 @@ def every_account_on_line(conn: Connection, ani: str) -> list[LineAccount]:
     ]
 
 
-def account_of_code(conn: Connection, ani: str, code_hash: str) -> tuple[int, AccountState] | None:
-    """The account an access code picks on a line."""
-    return _opened(_BY_CODE.first(conn, line=ani, code_hash=code_hash))
+def account_of_code(conn: Connection, ani: str, code_hashes: Sequence[str]) -> tuple[int, AccountState] | None:
+    """The account an access code picks on a line; its hash by each key, the oldest first."""
+    rows = (_BY_CODE.first(conn, line=ani, code_hash=one) for one in code_hashes)
+    return _opened(next((row for row in rows if row is not None), None))
 
 
 def operator_id_of(conn: Connection, account_id: int) -> int:
@@ -112,9 +113,9 @@ def has_pin(conn: Connection, account_id: int, now: datetime) -> bool:
     return _HAS_PIN.first(conn, account_id=account_id, now=now) is not None
 
 
-def is_pin_taken(conn: Connection, pin_hash: str) -> bool:
-    """True when this PIN was ever issued."""
-    return conn.execute(_PIN_TAKEN, {"pin_hash": pin_hash}).first() is not None
+def is_pin_taken(conn: Connection, pin_hashes: Sequence[str]) -> bool:
+    """True when this PIN was ever issued; its hash by each key, the oldest first."""
+    return any(conn.execute(_PIN_TAKEN, {"pin_hash": one}).first() is not None for one in pin_hashes)
 
 
 def is_number_taken(conn: Connection, number: str) -> bool:

@@ -7,6 +7,7 @@ a note, never removed.
 import sqlalchemy as sa
 
 from runtime.database import Instant, Micros, RowId, metadata
+from runtime.keyed import keyed
 from runtime.personal import BILL, OnErase, Personal, personal
 
 account = sa.Table(
@@ -42,7 +43,7 @@ account_line = sa.Table(
     sa.Column("id", RowId, primary_key=True),
     sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False),
     sa.Column("ani", sa.String(16), nullable=False, index=True),
-    sa.Column("access_code_hash", sa.String(64)),
+    sa.Column("access_code_hash", sa.String(64), info=keyed()),
     sa.Column("added_at", Instant, nullable=False),
     sa.Column("removed_at", Instant),
     sa.Column("removed_by", sa.String(80)),
@@ -74,7 +75,7 @@ pin = sa.Table(
     sa.Column("id", RowId, primary_key=True),
     # a card's PIN opens no account before the card is used for the first time
     sa.Column("account_id", RowId, sa.ForeignKey("account.id"), index=True),
-    sa.Column("pin_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("pin_hash", sa.String(64), nullable=False, unique=True, info=keyed()),
     sa.Column("issued_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("revoked_at", Instant),

@@ -80,6 +80,7 @@ class CardEvent:
 class PinFound:
     """What a PIN led to: an account, or a card that nobody has used yet; whose either is."""
 
+    pin_id: int
     account_id: int | None
     account_state: AccountState | None
     revoked_at: datetime | None

@@ -69,7 +69,9 @@ _CARD: sa.Select[Any] = (
 _WHOSE = sa.func.coalesce(account.c.operator_id, card_batch.c.operator_id)
 # One look-up for every PIN there can be, so that none of the answers takes a way of its own (PIN-4).
 _FIND_PIN = Prepared(
-    sa.select(pin.c.account_id, account.c.state, pin.c.revoked_at, pin.c.expires_at, card.c.id, card.c.state, _WHOSE)
+    sa.select(
+        pin.c.id, pin.c.account_id, account.c.state, pin.c.revoked_at, pin.c.expires_at, card.c.id, card.c.state, _WHOSE
+    )
     .select_from(pin)
     .outerjoin(account, account.c.id == pin.c.account_id)
     .outerjoin(card, card.c.pin_hash == pin.c.pin_hash)
@@ -78,7 +80,7 @@ _FIND_PIN = Prepared(
 )
 _TOUCH = Prepared(
     sa.update(pin)
-    .where(pin.c.pin_hash == sa.bindparam("wanted_hash"))
+    .where(pin.c.id == sa.bindparam("pin_id"))
     .values(
         uses=pin.c.uses + 1,
         last_used_at=sa.bindparam("now", type_=Instant),
@@ -95,18 +97,28 @@ _ADD_PIN = Prepared(sa.insert(pin), ("pin_hash", "issued_at", "expires_at", "ran
 _ADD_CARD = Prepared(sa.insert(card), ("batch_id", "number", "pin_hash", "state"))
 
 
-def find_pin(conn: Connection, pin_hash: str) -> PinFound | None:
-    """What a PIN leads to, whether it may or not."""
-    row = _FIND_PIN.first(conn, wanted_hash=pin_hash)
+def find_pin(conn: Connection, pin_hashes: Sequence[str]) -> PinFound | None:
+    """What a PIN leads to, whether it may or not; its hash by each key, the oldest first."""
+    found = (_FIND_PIN.first(conn, wanted_hash=one) for one in pin_hashes)
+    row = next((row for row in found if row is not None), None)
     if row is None:
         return None
-    state = None if row[1] is None else AccountState(row[1])
-    return PinFound(row[0], state, row[2], row[3], row[4], None if row[5] is None else CardState(row[5]), row[6])
+    pin_id, account_id, state, revoked_at, expires_at, card_id, card_state, operator_id = row
+    return PinFound(
+        pin_id,
+        account_id,
+        None if state is None else AccountState(state),
+        revoked_at,
+        expires_at,
+        card_id,
+        None if card_state is None else CardState(card_state),
+        operator_id,
+    )
 
 
-def touch_pin(conn: Connection, pin_hash: str, now: datetime) -> None:
+def touch_pin(conn: Connection, pin_id: int, now: datetime) -> None:
     """Count that a PIN opened its account."""
-    _TOUCH.run(conn, wanted_hash=pin_hash, now=now)
+    _TOUCH.run(conn, pin_id=pin_id, now=now)
 
 
 def lock_card(conn: Connection, card_id: int) -> tuple[int, int, CardState] | None:
@@ -116,22 +128,22 @@ def lock_card(conn: Connection, card_id: int) -> tuple[int, int, CardState] | No
 
 
 def redeem_card(
-    conn: Connection, card_id: int, pin_hash: str, account_id: int, expires: datetime | None, event: CardEvent
+    conn: Connection, card_id: int, pin_id: int, account_id: int, expires: datetime | None, event: CardEvent
 ) -> None:
     """Mark a locked card used, and let its PIN open the account that it made."""
     conn.execute(sa.update(card).where(card.c.id == card_id).values(state=CardState.USED.value))
     conn.execute(
-        sa.update(pin).where(pin.c.pin_hash == pin_hash).values(account_id=account_id, expires_at=expires),
+        sa.update(pin).where(pin.c.id == pin_id).values(account_id=account_id, expires_at=expires),
     )
     _ADD_EVENT.run(conn, card_id=card_id, state=event.state.value, at=event.at, made_by=event.made_by, note=event.note)
 
 
-def spend_card(conn: Connection, card_id: int, pin_hash: str, account_id: int, event: CardEvent) -> None:
+def spend_card(conn: Connection, card_id: int, pin_id: int, account_id: int, event: CardEvent) -> None:
     """Mark a locked card used for an account that was there before: its PIN opens nothing from now on."""
     conn.execute(sa.update(card).where(card.c.id == card_id).values(state=CardState.USED.value))
     spent = {"revoked_at": event.at, "revoked_by": event.made_by, "revoke_note": event.note}
     used = {"account_id": account_id, "uses": 1, "first_used_at": event.at, "last_used_at": event.at}
-    conn.execute(sa.update(pin).where(pin.c.pin_hash == pin_hash).values(**spent, **used))
+    conn.execute(sa.update(pin).where(pin.c.id == pin_id).values(**spent, **used))
     _ADD_EVENT.run(conn, card_id=card_id, state=event.state.value, at=event.at, made_by=event.made_by, note=event.note)
 
 

@@ -14,6 +14,7 @@ from runtime.command import (
     confirm,
     console,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -47,10 +48,10 @@ def issue(
     """Issue a virtual card, active at once, and print its PIN: shown this once and kept only as a hash."""
     from billing.cards.printing import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     made, digits = service.issue_card(engine, SystemClock(), pepper, name=batch, by=staff_name())
     if dry_run:
         digits = "--------"

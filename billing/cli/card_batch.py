@@ -19,6 +19,7 @@ from runtime.command import (
     console,
     money_document,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -103,10 +104,10 @@ def export(
     """Make the cards of a batch and its encrypted print file: once, for the PINs are nowhere else."""
     from billing.cards.printing import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     asked = service.Export(name, file, tuple(recipient), staff_name())
     done = service.export_batch(engine, SystemClock(), pepper, asked, _say_progress, rehearse=dry_run)
     if as_json:

@@ -13,6 +13,7 @@ from runtime.command import (
     Reason,
     command_group,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -130,10 +131,10 @@ def set_bypass(account: AccountNumber, line: Line, dry_run: DryRun = False, as_j
     """Set the bypass code of an account on a line: asked for, or the first line of stdin; never shown again."""
     from billing.conditions import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     code = read_secret("bypass code")
     ani = service.set_bypass(engine, SystemClock(), pepper, number=account, line=line, code=code, by=staff_name())
     if as_json:

@@ -12,6 +12,7 @@ from runtime.command import (
     ExitCode,
     command_group,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -31,12 +32,11 @@ def audit(as_json: AsJson = False) -> int:
     """Prove the books: sums, balances, holds, CDRs, the chain of every transfer, the seals; exit code 1 if unsound."""
     from billing.ledger import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
     clock = SystemClock()
     engine, said = open_engine(settings), _Progress(clock.monotonic_s())
-    findings = service.audit(engine, load_pepper(settings.security.pepper_file), said, clock.now())
+    findings = service.audit(engine, open_pepper(settings, engine), said, clock.now())
     said.end()
     unsealed = service.unsealed(engine)
     if as_json:
@@ -58,11 +58,10 @@ def seal(
     """Seal every transfer since the last seal; exit code 3 when there is nothing new. Keep its hash elsewhere."""
     from billing.ledger import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
     engine = open_engine(settings, dry_run=dry_run)
-    made = service.seal(engine, SystemClock(), load_pepper(settings.security.pepper_file), staff_name())
+    made = service.seal(engine, SystemClock(), open_pepper(settings, engine), staff_name())
     if as_json:
         print_document({"seal": None if made is None else asdict(made), "dry_run": dry_run})
     elif made is not None:

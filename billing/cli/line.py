@@ -10,6 +10,7 @@ from runtime.command import (
     Reason,
     command_group,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -44,10 +45,10 @@ def add(
     """Let a line open an account; accounts that share a line each need an access code."""
     from billing.accounts import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     code = read_secret("access code") if with_code else None
     ani = service.add_line(engine, SystemClock(), pepper, number=account, line=line, code=code)
     if as_json:
@@ -95,10 +96,10 @@ def list_lines(
 def set_code(account: AccountNumber, line: Line, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Set the access code of an account on a line: asked for, or the first line of stdin; never shown again."""
     from billing.accounts import service
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     ani = service.set_code(engine, pepper, number=account, line=line, code=read_secret("access code"))
     if as_json:
         print_document({"account": account, "line": ani, "has_code": True})

@@ -15,6 +15,7 @@ from runtime.command import (
     command_group,
     confirm,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_table,
@@ -42,10 +43,10 @@ def export(
     """
     from billing.people import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     asked = service.Asked(line, account, staff_name(), reason)
     found = service.export(engine, SystemClock(), pepper, asked, settings.call.home_country)
     if as_json:
@@ -66,12 +67,12 @@ def erase(
     """Remove what need not be kept of a person; bills stay, and it says what else and why. Can be run again."""
     from billing.people import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     if not dry_run:
         confirm(f"erase what is kept of {' and '.join(part for part in (line, account) if part)} for good?", yes=yes)
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     asked = service.Asked(line, account, staff_name(), reason)
     done = [one for one in service.erase(engine, SystemClock(), pepper, asked, settings.call.home_country) if one.rows]
     if as_json:
@@ -91,10 +92,10 @@ def accesses(
 ) -> None:
     """List who was shown a person's data or erased it, when and why."""
     from billing.people import service
-    from runtime.keys import load_pepper
 
     settings = open_settings()
-    engine, pepper = open_engine(settings), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings)
+    pepper = open_pepper(settings, engine)
     found = service.accesses(engine, pepper, line, account, settings.call.home_country, limit)
     if as_json:
         print_document(

@@ -15,6 +15,7 @@ from runtime.command import (
     confirm,
     console,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -45,11 +46,11 @@ def issue(
     """Issue a new PIN and print it: it is shown this once and kept only as a hash."""
     from billing.accounts import service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     expires_at = moment_of("--expires", expires) if expires else None
     settings = open_settings()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     found = service.find_account(engine, account)
     digits = service.issue_pin(engine, SystemClock(), pepper, found.id, expires_at=expires_at, range_name=pins_of)
     expires_at = expires_at if dry_run else service.describe_account(engine, account)[2][0].expires_at

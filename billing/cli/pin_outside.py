@@ -12,6 +12,7 @@ from runtime.command import (
     DryRun,
     money_document,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_table,
@@ -43,10 +44,10 @@ def import_pins(
     from ani import cli_import
     from billing.pins.allocating import pin_file, service
     from runtime.clock import SystemClock
-    from runtime.keys import load_pepper
 
     settings, clock = open_settings(), SystemClock()
-    engine, pepper = open_engine(settings, dry_run=dry_run), load_pepper(settings.security.pepper_file)
+    engine = open_engine(settings, dry_run=dry_run)
+    pepper = open_pepper(settings, engine)
     whose = pin_file.Owner(service.operator_id_of(engine, operator), pins_of, staff_name())
     ask = cli_import.Ask(file, tuple(mapping or ()), reject_file, settings.call.home_country, dry_run, as_json)
     return cli_import.run(ask, lambda what: pin_file.import_pins(engine, clock, pepper, what, whose))

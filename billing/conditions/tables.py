@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from runtime.database import Instant, Micros, RowId, metadata
+from runtime.keyed import keyed
 from runtime.personal import OnErase, Personal, personal
 
 line_condition = sa.Table(
@@ -36,7 +37,7 @@ bypass_code = sa.Table(
     "bypass_code",
     metadata,
     sa.Column("account_line_id", sa.ForeignKey("account_line.id"), primary_key=True),
-    sa.Column("code_hash", sa.String(64), nullable=False),
+    sa.Column("code_hash", sa.String(64), nullable=False, info=keyed()),
     sa.Column("set_at", Instant, nullable=False),
     sa.Column("set_by", sa.String(80), nullable=False),
 )

@@ -21,8 +21,8 @@ from runtime.prepared import Prepared
 BATCH = 5_000
 Watch = Callable[[str, int, int], None]
 """Told how far a check is: its name, rows done, rows in all (0 when not known)."""
-Sign = Callable[[str], str]
-"""Signs a seal's hash with the key that is not in the database."""
+IsSigned = Callable[[str, str], bool]
+"""Whether a seal's hash has this signature, by a key that is not in the database."""
 
 # Moments and hashes as they are in the row: a million conversions would be a third of the time.
 _AT = sa.type_coerce(transfer.c.at, sa.BigInteger)
@@ -153,8 +153,8 @@ def _is_readable(texts: tuple[Any, ...], stored_hash: object, sides: list[tuple[
     return all((*map(type, side[:5]),) in _KINDS for side in sides)
 
 
-def broken_seals(engine: Engine, watch: Watch, sign: Sign | None) -> Iterator[Finding]:
-    """Every seal that does not fit what it covers; with `sign`, also every one that was not made with the key."""
+def broken_seals(engine: Engine, watch: Watch, is_signed: IsSigned | None) -> Iterator[Finding]:
+    """Every seal that does not fit what it covers; with `is_signed`, also every one not made with a key of ours."""
     before, last_number, last_id = NO_LINK, 0, 0
     with reading(engine) as conn:
         found = seals(conn)
@@ -167,8 +167,8 @@ def broken_seals(engine: Engine, watch: Watch, sign: Sign | None) -> Iterator[Fi
         real_hash, transfers = seal_hash(before, fields, links)
         if real_hash.hex() != seal.hash or transfers != seal.transfers:
             yield Finding("a seal fits the transfers it covers", subject, transfers, seal.transfers)
-        if sign is not None and sign(seal.hash) != seal.signature:
-            yield Finding("a seal is signed with the key", subject, seal.signature[:16], sign(seal.hash)[:16])
+        if is_signed is not None and not is_signed(seal.hash, seal.signature):
+            yield Finding("a seal is signed with the key", subject, seal.signature[:16], "a signature with the key")
         before, last_number, last_id = bytes.fromhex(seal.hash), seal.number, seal.last_transfer_id
 
 

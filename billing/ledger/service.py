@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from sqlalchemy.engine import Connection, Engine
@@ -25,6 +26,7 @@ from runtime.database import reading, transaction
 from runtime.faults import BusyError
 from runtime.keys import Pepper
 
+_SEAL_KIND = "ledger-seal"
 _MOVEMENTS: dict[TransferKind, Callable[[str, Funds, int], Transfer]] = {
     TransferKind.DEBIT: transfer.debit,
     TransferKind.REFUND: transfer.refund,
@@ -132,7 +134,7 @@ def seal(engine: Engine, clock: Clock, pepper: Pepper, made_by: str) -> Seal | N
     covered = chain_store.covered(engine, first_id, last_id, _nobody)
     before = bytes.fromhex(last.hash) if last else transfer.NO_LINK
     digest, transfers = seal_store.seal_hash(before, (number, first_id, last_id, at, made_by), covered)
-    made = Seal(number, first_id, last_id, transfers, at, made_by, digest.hex(), sign_with(pepper)(digest.hex()))
+    made = Seal(number, first_id, last_id, transfers, at, made_by, digest.hex(), sign(pepper, digest.hex()))
     try:
         with transaction(engine) as conn:
             seal_store.add_seal(conn, made)
@@ -141,9 +143,9 @@ def seal(engine: Engine, clock: Clock, pepper: Pepper, made_by: str) -> Seal | N
     return made
 
 
-def sign_with(pepper: Pepper) -> chain_store.Sign:
-    """How seals are signed: a keyed hash of their hash."""
-    return lambda digest: pepper.digest("ledger-seal", digest)
+def sign(pepper: Pepper, digest: str) -> str:
+    """How seals are signed: a keyed hash of their hash, by the key in use."""
+    return pepper.digest(_SEAL_KIND, digest)
 
 
 def audit(
@@ -156,13 +158,17 @@ def audit(
     most.
     """
     said = watch or _nobody
-    sign = None if pepper is None else sign_with(pepper)
+    is_signed = None if pepper is None else partial(_is_signed, pepper)
     found = list(islice(chain_store.broken_links(engine, said), audit_store.MOST_FINDINGS))
-    found += islice(chain_store.broken_seals(engine, said, sign), audit_store.MOST_FINDINGS)
+    found += islice(chain_store.broken_seals(engine, said, is_signed), audit_store.MOST_FINDINGS)
     for done, name in enumerate(audit_store.NAMES):
         said(name, done, len(audit_store.NAMES))
         found += audit_store.findings(engine, name, now)
     return found
+
+
+def _is_signed(pepper: Pepper, digest: str, signature: str) -> bool:
+    return pepper.is_digest(signature, _SEAL_KIND, digest)
 
 
 def unsealed(engine: Engine) -> int:

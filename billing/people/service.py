@@ -65,7 +65,8 @@ def accesses(engine: Engine, pepper: Pepper, line: str, account: str, home_count
     e164 = _line(line, home_country)
     with reading(engine) as conn:
         subject = _subject(conn, e164, account)
-        return access_store.accesses(conn, access_service.names(pepper, subject.line, subject.account_id), limit)
+        names = access_service.every_name(pepper, subject.line, subject.account_id)
+        return access_store.accesses(conn, names, limit)
 
 
 def _record(conn: Connection, clock: Clock, pepper: Pepper, subject: Subject, asked: Asked, action: Action) -> None:

@@ -1,8 +1,10 @@
-"""Ranges of PINs, and what outside systems were allocated; the rows of the latter are never changed (PIN-2, PIN-5)."""
+"""Ranges of PINs, and what outside systems were allocated; of the latter nothing is ever changed but the key that
+its hashes stand under (PIN-2, PIN-5)."""
 
 import sqlalchemy as sa
 
 from runtime.database import Instant, RowId, metadata
+from runtime.keyed import keyed
 
 pin_range = sa.Table(
     "pin_range",
@@ -31,9 +33,9 @@ pin_allocation = sa.Table(
     sa.Column("operator_id", RowId, sa.ForeignKey("operator.id"), nullable=False),
     sa.Column("key", sa.String(128), nullable=False),
     # a keyed hash of all that was asked for: the same key with another content is told apart
-    sa.Column("content_hash", sa.String(64), nullable=False),
+    sa.Column("content_hash", sa.String(64), nullable=False, info=keyed()),
     sa.Column("account_id", RowId, sa.ForeignKey("account.id"), nullable=False),
-    sa.Column("pin_hash", sa.String(64), sa.ForeignKey("pin.pin_hash"), nullable=False),
+    sa.Column("pin_hash", sa.String(64), sa.ForeignKey("pin.pin_hash"), nullable=False, index=True),
     # which try found a free PIN; none where the PIN was supplied
     sa.Column("draw", sa.Integer),
     sa.Column("made_by", sa.String(80), nullable=False),

@@ -4,8 +4,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runtime.keys import KeyFileError, Pepper, load_pepper, make_pepper
+from runtime.keys import KeyFileError, Pepper, add_key, key_of, load_pepper, make_pepper, use_last_key
+
+KEYS = [bytes([number]) * 32 for number in range(1, 6)]
 
 
 def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
@@ -47,3 +51,63 @@ def test_kinds_parts_and_keys_are_kept_apart() -> None:
     }
     assert len(digests) == 4
     assert repr(one) == "Pepper(***)"
+
+
+def test_a_key_is_added_on_standby_and_put_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "pepper"
+    make_pepper(path)
+    path.chmod(0o640)
+    running, one = load_pepper(path), load_pepper(path).digest("pin", "1")
+    assert running.digests("pin", "1") == (one,)
+    assert add_key(path) == 2
+    assert (running.digest("pin", "1"), len(running.digests("pin", "1"))) == (one, 2)
+    with pytest.raises(KeyFileError, match="standby already"):
+        add_key(path)
+    use_last_key(path)
+    use_last_key(path)
+    two = running.digest("pin", "1")
+    assert running.digests("pin", "1") == (one, two) == load_pepper(path).digests("pin", "1")
+    assert (key_of(one), key_of(two), len(two) <= 64) == (1, 2, True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [file.name for file in tmp_path.iterdir()] == ["pepper"]
+
+
+def test_a_running_process_takes_no_other_keys(tmp_path: Path) -> None:
+    path = tmp_path / "pepper"
+    make_pepper(path)
+    running = load_pepper(path)
+    before = running.digest("pin", "1")
+    for content in ("", "zz", "00", "11" * 32, f"{'11' * 32} standby"):
+        path.write_text(content)
+        assert running.digests("pin", "1") == (before,)
+    path.unlink()
+    assert running.digest("pin", "1") == before
+
+
+@pytest.mark.parametrize("content", ["", "00" * 32 + " standby", f"{'00' * 32}\n{'00' * 32}", "00" * 32 + "\n01"])
+def test_rings_that_cannot_be(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "pepper"
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(KeyFileError):
+        load_pepper(path)
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.text(max_size=12), st.text(max_size=12))
+def test_renewing_needs_no_secret_and_comes_out_the_same(first: int, last: int, secret: str, other: str) -> None:
+    older, newer = Pepper(*KEYS, writing=min(first, last)), Pepper(*KEYS, writing=max(first, last))
+    stored = older.digest("pin", secret)
+    renewed = newer.renewed(stored)
+    assert renewed == newer.digest("pin", secret) == newer.renewed(renewed)
+    assert older.renewed(renewed) == renewed, "never back to an older key"
+    assert older.newest(stored) == newer.newest(renewed) == Pepper(*KEYS).digest("pin", secret)
+    assert [key_of(one) for one in older.digests("pin", secret)] == [1, 2, 3, 4, 5]
+    assert older.is_digest(renewed, "pin", secret)
+    assert older.is_digest(renewed, "pin", other) is (secret == other)
+    assert not older.is_digest(None, "pin", secret)
+
+
+@pytest.mark.parametrize("stored", ["", "zz" * 32, "6:" + "A" * 43, "2:AA", "2:" + "!" * 43, "x:1", "0:1", "-1:1"])
+def test_what_is_no_hash_of_ours_is_a_fault(stored: str) -> None:
+    with pytest.raises(KeyFileError):
+        Pepper(*KEYS).renewed(stored)

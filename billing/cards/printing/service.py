@@ -150,8 +150,9 @@ def _draw(conn: Connection, pepper: Pepper, prefix: str, many: int) -> dict[str,
             digits = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
             if digits not in drawn and not digits.startswith(reserved):
                 fresh[digits] = pepper.digest("pin", digits)
-        taken = store.taken_hashes(conn, list(fresh.values()))
-        drawn |= {digits: pin_hash for digits, pin_hash in fresh.items() if pin_hash not in taken}
+        by_each_key = {digits: pepper.digests("pin", digits) for digits in fresh}
+        taken = store.taken_hashes(conn, [one for hashes in by_each_key.values() for one in hashes])
+        drawn |= {digits: one for digits, one in fresh.items() if taken.isdisjoint(by_each_key[digits])}
         if len(drawn) == many:
             return drawn
     raise RuntimeError("no free PINs were drawn")

@@ -84,7 +84,7 @@ def _allocate(
 ) -> Allocated | AllocationRefusal:
     before = store.allocation(conn, wanted.operator_id, wanted.key)
     if before is not None:
-        return _replayed(conn, pepper, wanted, content_hash, before)
+        return _replayed(conn, pepper, wanted, before)
     found = None if wanted.range_name is None else store.range_named(conn, wanted.operator_id, wanted.range_name)
     refusal = _refusal(wanted, found, now)
     account = _account(conn, wanted, now) if refusal is None else refusal
@@ -117,11 +117,9 @@ def _allocate(
     return Allocated(wanted.key, number, wanted.range_name, now, ends, is_replay=False, pin=shown)
 
 
-def _replayed(
-    conn: Connection, pepper: Pepper, wanted: Wanted, content_hash: str, before: tuple[str, int | None]
-) -> Allocated:
+def _replayed(conn: Connection, pepper: Pepper, wanted: Wanted, before: tuple[str, int | None]) -> Allocated:
     kept_hash, draw = before
-    if kept_hash != content_hash:
+    if not pepper.is_digest(kept_hash, "allocation", *wanted.content()):
         raise ChangedReplayError("this id was used for another allocation")
     (use,) = store.allocation_uses(conn, wanted.operator_id, limit=1, key=wanted.key)
     found = None if use.range_name is None else store.range_named(conn, wanted.operator_id, use.range_name)
@@ -168,18 +166,18 @@ def _pin(
 ) -> tuple[str, int | None] | AllocationRefusal:
     """The digits, and which draw found them free; no draw where they were supplied."""
     if wanted.pin is not None:
-        is_taken = account_store.is_pin_taken(conn, pepper.digest("pin", wanted.pin))
+        is_taken = account_store.is_pin_taken(conn, pepper.digests("pin", wanted.pin))
         return AllocationRefusal.PIN_TAKEN if is_taken else (wanted.pin, None)
     prefix = found.prefix if found else ""
     reserved = () if prefix else store.prefixes(conn)
     for draw in range(_DRAWS):
         digits = _digits(pepper, wanted, prefix, draw)
-        if not digits.startswith(reserved) and not account_store.is_pin_taken(conn, pepper.digest("pin", digits)):
+        if not digits.startswith(reserved) and not account_store.is_pin_taken(conn, pepper.digests("pin", digits)):
             return digits, draw
     return AllocationRefusal.RANGE_FULL
 
 
 def _digits(pepper: Pepper, wanted: Wanted, prefix: str, draw: int) -> str:
     free = PIN_DIGITS - len(prefix)
-    number = int(pepper.digest("allocated-pin", str(wanted.operator_id), wanted.key, str(draw)), 16)
+    number = int(pepper.first_digest("allocated-pin", str(wanted.operator_id), wanted.key, str(draw)), 16)
     return f"{prefix}{number % 10**free:0{free}d}"

@@ -1,0 +1,1 @@
+"""Bringing what is kept of secrets under the newest key."""

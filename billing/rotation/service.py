@@ -1,0 +1,126 @@
+"""The rotation of keys: bring every keyed hash under the newest key, batch by batch, while calls go on (AGE-5).
+
+Nobody has to know the secrets for it (see `runtime.keys`). Every row says which key it stands under, so a run that was
+cut off is simply run again, and a caller is found before, while and after his row is renewed.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import IntegrityError
+
+from billing.rotation import store
+from billing.rotation.rotation import Batch, Rotated, Standing
+from billing.rotation.store import Holder
+from runtime.clock import Clock
+from runtime.database import reading, transaction
+from runtime.key_record.service import note_keys, require_keys
+from runtime.keys import KeyFileError, Pepper, load_pepper, use_last_key
+
+BATCH_ROWS = 500
+PASSES = 5
+"""So often rows that others had locked are tried again."""
+_REST_S = 1 / 50
+
+Watch = Callable[[str, int, int], None]
+"""Told now and then: the column, hashes renewed so far, hashes to renew."""
+
+
+def standings(engine: Engine, pepper: Pepper) -> list[Standing]:
+    """How many hashes stand under which key, column by column."""
+    keys = len(pepper.ring.keys)
+    with reading(engine) as conn:
+        return [store.standing(conn, holder, keys) for holder in store.holders()]
+
+
+def older(engine: Engine, pepper: Pepper) -> list[str]:
+    """The columns in which something stands under an older key than the one in use."""
+    writing = pepper.ring.writing
+    with reading(engine) as conn:
+        return [holder.name for holder in store.holders() if store.has_older(conn, holder, writing)]
+
+
+def put_in_use(engine: Engine, clock: Clock, path: Path) -> Pepper:
+    """Let what is new be written under the last key of the file; gives the keys. Raises KeyFileError.
+
+    The database is told first, so that from then on no process starts without that key.
+    """
+    found = load_pepper(path)
+    require_keys(engine, found)
+    last = Pepper(*found.ring.keys)
+    with transaction(engine) as conn:
+        note_keys(conn, last, clock.now())
+    use_last_key(path)
+    return load_pepper(path)
+
+
+def rotate(engine: Engine, pepper: Pepper, watch: Watch | None = None, *, batch_rows: int = BATCH_ROWS) -> Rotated:
+    """Bring every hash under the key in use; those that are there stay. Can be run again, and beside running calls.
+
+    A row is left when somebody else kept it locked all the time, or when the same secret stands under the newest key
+    already. Raises KeyFileError for what no key of the file can have written.
+    """
+    require_keys(engine, pepper)
+    key_id = pepper.ring.writing
+    renewed = left = 0
+    for holder in store.holders():
+        done, kept = _renew_column(engine, pepper, holder, key_id, watch or _nobody, batch_rows)
+        renewed, left = renewed + done, left + kept
+    return Rotated(key_id, renewed, left)
+
+
+def _renew_column(
+    engine: Engine, pepper: Pepper, holder: Holder, key_id: int, watch: Watch, batch_rows: int
+) -> tuple[int, int]:
+    with reading(engine) as conn:
+        if not store.has_older(conn, holder, key_id):
+            return 0, 0
+        found = store.standing(conn, holder, len(pepper.ring.keys))
+    if 0 in found.by_key:
+        raise KeyFileError(f"{found.column} has {found.by_key[0]} hashes under a key that the key file does not have")
+    total, done = found.older_than(key_id), 0
+    for _ in range(PASSES):
+        for batch in _batches(engine, pepper, holder, key_id, batch_rows):
+            done += batch.renewed
+            watch(holder.name, done, total)
+        with reading(engine) as conn:
+            if not store.has_older(conn, holder, key_id):
+                return done, 0
+        _rest()
+    with reading(engine) as conn:
+        return done, store.standing(conn, holder, len(pepper.ring.keys)).older_than(key_id)
+
+
+def _batches(engine: Engine, pepper: Pepper, holder: Holder, key_id: int, batch_rows: int) -> Iterable[Batch]:
+    """One pass over the column; each batch a transaction of its own, with a moment for others between."""
+    after_id: int | None = 0
+    rows = batch_rows
+    careful_until: int | None = None
+    while after_id is not None:
+        try:
+            with transaction(engine) as conn:
+                batch = store.renew(conn, holder, pepper.renewed, key_id=key_id, after_id=after_id, limit=rows)
+        except IntegrityError:
+            if rows > 1:
+                rows, careful_until = 1, batch_rows
+                continue
+            with reading(engine) as conn:  # this very row stays as it is
+                batch = Batch(0, 1, store.next_older(conn, holder, key_id, after_id))
+        yield batch
+        after_id = batch.last_id
+        if careful_until is not None:
+            careful_until -= 1
+            if careful_until == 0:
+                rows, careful_until = batch_rows, None
+        _rest()
+
+
+def _rest() -> None:
+    """Others who wait to write come first."""
+    threading.Event().wait(_REST_S)
+
+
+def _nobody(column: str, done: int, total: int) -> None:
+    del column, done, total

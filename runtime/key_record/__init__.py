@@ -1,0 +1,1 @@
+"""Which keys the database has something under."""
