@@ -2,7 +2,8 @@
 
 The first locks the account, as charging does right after it, and reads all that binds it. The second, asked only when a
 limit counts something and only for what it counts, reads what the account did: PostgreSQL shows a statement what was
-committed before it began, so it must begin after the lock is held. The prefix is locked and counted the same way.
+committed before it began, so it must begin after the lock is held. For the same reason it reads the session once more:
+it may have been opened while this one waited. The prefix is locked and counted the same way.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -54,6 +55,14 @@ class Standing:
     was_cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A session as it is once the account is locked: its cap, none when there is no such one; whether it was cut."""
+
+    cap_ms: int | None
+    was_cut: bool
+
+
 _of_profile, _of_account = fraud_limit.alias(), fraud_limit.alias()
 _digits = sa.bindparam("digits", type_=sa.String)
 _prefixes = [
@@ -64,6 +73,12 @@ _prefixes = [
 
 def _of_session(column: sa.Column[int], session_id: sa.Column[str]) -> sa.ScalarSelect[int]:
     return sa.select(column).where(session_id == sa.bindparam("session_id")).scalar_subquery()
+
+
+_BEFORE: tuple[sa.ColumnElement[Any], ...] = (
+    _of_session(charging_session.c.cap_ms, charging_session.c.id),
+    _of_session(spend_ceiling.c.ceiling_micros, spend_ceiling.c.session_id),
+)
 
 
 def _standing(*, of_profile: bool) -> Prepared:
@@ -86,8 +101,7 @@ def _standing(*, of_profile: bool) -> Prepared:
         destination_risk.c.prefix,
         destination_risk.c.is_risky,
         destination_risk.c.calls_per_hour,
-        _of_session(charging_session.c.cap_ms, charging_session.c.id),
-        _of_session(spend_ceiling.c.ceiling_micros, spend_ceiling.c.session_id),
+        *_BEFORE,
     )
     statement = sa.select(*FUNDS_COLUMNS, *columns, *limits).select_from(found)
     statement = statement.where(account.c.id == sa.bindparam("account_id"))
@@ -97,11 +111,7 @@ def _standing(*, of_profile: bool) -> Prepared:
 
 
 _STANDING_WITH_PROFILE, _STANDING_ALONE = _standing(of_profile=True), _standing(of_profile=False)
-_SESSION_BEFORE = Prepared(
-    sa.select(charging_session.c.cap_ms, spend_ceiling.c.ceiling_micros)
-    .outerjoin_from(charging_session, spend_ceiling, spend_ceiling.c.session_id == charging_session.c.id)
-    .where(charging_session.c.id == sa.bindparam("session_id"))
-)
+_SESSION_BEFORE = Prepared(sa.select(*_BEFORE))
 
 # Written out, not bound: the indexes of open sessions and of credits are found only so.
 _is_open = charging_session.c.state == sa.literal_column(f"'{SessionState.OPEN.value}'")
@@ -137,7 +147,8 @@ def _one_or_none(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
 
 @cache
 def _activity(asked: tuple[bool, ...]) -> Prepared:
-    """The statement that reads only what is asked: calls up, calls of an hour, spend of an hour, of a day, money in.
+    """The statement that reads only what is asked: calls up, calls of an hour, spend of an hour, of a day, money in;
+    and the session that asks.
 
     One row each of what is open, what ended lately, and what was debited lately: each by an index of its own.
     """
@@ -145,7 +156,7 @@ def _activity(asked: tuple[bool, ...]) -> Prepared:
     recharged_at = _recharged_at if recharge else sa.null()
     spend, since = hour or day, sa.bindparam("since", type_=Instant)
     if not (open_calls or calls or spend):
-        return Prepared(sa.select(_NOTHING, _NOTHING, _NOTHING, _NOTHING, recharged_at))
+        return Prepared(sa.select(_NOTHING, _NOTHING, _NOTHING, _NOTHING, recharged_at, *_BEFORE))
     of_account, ended_at = charging_session.c.account_id == _account_id, charging_session.c.ended_at
     began = sa.and_(_is_call, charging_session.c.started_at > _hour_ago)
     most = _sum(sa.func.coalesce(_ceiling, charging_session.c.held_micros)) if spend else _NOTHING
@@ -185,6 +196,7 @@ def _activity(asked: tuple[bool, ...]) -> Prepared:
         in_hour if hour else _NOTHING,
         in_day if day else _NOTHING,
         recharged_at,
+        *_BEFORE,
     )
     return Prepared(sa.select(*row).select_from(*found))
 
@@ -238,16 +250,16 @@ def lock_standing(
     )
 
 
-def cap_before(conn: Connection, session_id: str, asked_ms: int) -> int | None:
-    """The cap of a session that is there already: the one it was cut to, else the one asked for."""
-    row = _SESSION_BEFORE.first(conn, session_id=session_id)
-    if row is None:
-        return None
-    return asked_ms if row[1] is None else int(row[0])
+def session_before(conn: Connection, session_id: str) -> Before:
+    """A session as it is now."""
+    cap_ms, ceiling_micros = _SESSION_BEFORE.all(conn, session_id=session_id)[0]
+    return Before(cap_ms, ceiling_micros is not None)
 
 
-def activity(conn: Connection, account_id: int, limits: Limits, now: datetime) -> Activity:
-    """What the limits ask about, and no more."""
+def activity(
+    conn: Connection, account_id: int, limits: Limits, now: datetime, session_id: str = ""
+) -> tuple[Activity, Before | None]:
+    """What the limits ask about, and no more; with it the session as it is, none where nothing had to be asked."""
     asked = (
         limits.concurrent_calls is not None,
         limits.calls_per_hour is not None,
@@ -256,15 +268,17 @@ def activity(conn: Connection, account_id: int, limits: Limits, now: datetime) -
         bool(limits.cooldown_s),
     )
     if not any(asked):
-        return _IDLE
-    row = _activity(asked).first(
+        return _IDLE, None
+    (row,) = _activity(asked).all(
         conn,
         account_id=account_id,
         since=now - limits.look_back,
         hour_ago=now - HOUR,
         paid_since=now - timedelta(seconds=limits.cooldown_s or 0),
+        session_id=session_id,
     )
-    return _IDLE if row is None else Activity(*row)
+    *counts, cap_ms, ceiling_micros = row
+    return Activity(*counts), Before(cap_ms, ceiling_micros is not None)
 
 
 def calls_to_prefix(conn: Connection, prefix: str, since: datetime) -> int:

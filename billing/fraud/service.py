@@ -16,7 +16,7 @@ from billing.accounts import store as account_store
 from billing.accounts.account import Account, AccountState
 from billing.allowances import service as allowances
 from billing.fraud import judgement_store, store
-from billing.fraud.judgement_store import LONGEST_PREFIX, Standing
+from billing.fraud.judgement_store import LONGEST_PREFIX, Before, Standing
 from billing.fraud.rules import fraud
 from billing.fraud.rules.fraud import (
     HOUR,
@@ -116,13 +116,14 @@ def judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing 
     if standing.session_cap_ms is not None:
         cap_ms = standing.session_cap_ms if standing.was_cut else attempt.cap_ms
         return Permit(cap_ms, funds=standing.funds)
-    answer = _judge(conn, now, attempt, standing)
+    answer, before = _judge(conn, now, attempt, standing)
     if isinstance(answer, Permit) and answer.cap_ms >= attempt.cap_ms:
         return answer
     # The same session may have been opened while this one waited for the lock, and counts against itself.
-    before_ms = judgement_store.cap_before(conn, attempt.session_id, attempt.cap_ms)
-    if before_ms is not None:
-        return Permit(before_ms, funds=standing.funds)
+    if before is None:
+        before = judgement_store.session_before(conn, attempt.session_id)
+    if before.cap_ms is not None:
+        return Permit(before.cap_ms if before.was_cut else attempt.cap_ms, funds=standing.funds)
     if isinstance(answer, FraudRefusal):
         shown = attempt.destination[: LONGEST_PREFIX + 1]
         judgement_store.add_refusal(conn, attempt.account_id, attempt.asked_id, answer, shown, now)
@@ -177,7 +178,7 @@ def describe(engine: Engine, clock: Clock, number: str) -> Profile:
         return Profile(
             found,
             store.limits_of(conn, account_id=found.id),
-            judgement_store.activity(conn, found.id, every, now),
+            judgement_store.activity(conn, found.id, every, now)[0],
             tuple(store.suspensions(conn, found.id)),
             tuple(store.refusals(conn, found.id)),
         )
@@ -244,28 +245,31 @@ def destinations(engine: Engine) -> list[RiskyDestination]:
         return store.destinations(conn)
 
 
-def _judge(conn: Connection, now: datetime, attempt: Attempt, standing: Standing) -> Permit | FraudRefusal:
+def _judge(
+    conn: Connection, now: datetime, attempt: Attempt, standing: Standing
+) -> tuple[Permit | FraudRefusal, Before | None]:
+    """The answer, and the session as it was when something was counted."""
     if standing.funds.is_suspended:
-        return FraudRefusal.SUSPENDED
+        return FraudRefusal.SUSPENDED, None
     place = _place(attempt, standing)
     if place is not None:
         refusal = fraud.place_refusal(standing.limits.reach or Reach.HOME, place)
         if refusal is not None:
-            return refusal
+            return refusal, None
     limits = standing.limits if _is_call(attempt) else standing.limits.of_use
-    activity = judgement_store.activity(conn, attempt.account_id, limits, now)
+    activity, before = judgement_store.activity(conn, attempt.account_id, limits, now, attempt.session_id)
     counted = standing.risk_prefix if standing.prefix_calls_per_hour is not None else None
     if counted is not None:
         activity = replace(activity, calls_to_prefix=judgement_store.calls_to_prefix(conn, counted, now - HOUR))
     refusal = fraud.activity_refusal(limits, place, activity, now)
     if refusal is not None:
-        return refusal
+        return refusal, before
     bound = fraud.spend_left(limits, activity)
     if bound is None:
-        return Permit(attempt.cap_ms, None, counted, standing.funds)
+        return Permit(attempt.cap_ms, None, counted, standing.funds), before
     # Included units are not counted on: others on the account may use them up before this one does.
     context = allowances.without_bundles(conn, now, attempt.account_id, attempt.rate, attempt.access_number)
-    return _bounded(attempt, context, bound, counted, standing.funds)
+    return _bounded(attempt, context, bound, counted, standing.funds), before
 
 
 def _bounded(

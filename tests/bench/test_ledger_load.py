@@ -91,6 +91,7 @@ def test_a_judgement(engine: Engine, clock: SettableClock, limits: Limits) -> No
     """What a judgement costs within a transaction, for an account with fifty calls in the last day.
 
     On PostgreSQL what counts something needs a statement of its own, after the lock: so much is not to be had there.
+    It is one, whatever is counted, also where the call is cut (tests/billing/fraud).
     """
     books = Books(engine, clock, month_cap_s=10**6)
     account_id, price = books.account(500 * UNIT), books.rate()

@@ -7,10 +7,11 @@ from datetime import timedelta
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from billing.calls.call import Authorised
 from billing.charging.session import ChargeRefusal
@@ -31,6 +32,7 @@ from billing.rating import NO_CONTEXT, Rate, hold_micros
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
 from runtime.ids import new_id
+from runtime.prepared import Prepared
 from tests.billing.books import UNIT, Books, at_once
 from tests.clock import SettableClock
 
@@ -92,6 +94,44 @@ def test_places(books: Books, reach: Reach, destination: str, refusal: FraudRefu
         assert books.money(account_id) == (5 * UNIT, 0)
 
 
+def test_what_is_counted_costs_one_statement_more(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One locks the account in place of charging; all that limits count takes one more, whatever they are."""
+    account_id, price = books.account(50 * UNIT), books.rate()
+    attempt = service.Attempt(
+        books.call(), new_id(), account_id, "+33123456789", price, 600_000, 5_000, books.profile_id
+    )
+    asked: list[str] = []
+    true_all = Prepared.all
+
+    def counted(statement: Prepared, conn: Connection, **values: object) -> list[tuple[Any, ...]]:
+        rows = true_all(statement, conn, **values)
+        asked.append("asked")
+        return rows
+
+    monkeypatch.setattr(Prepared, "all", counted)
+    everything: dict[str, object] = {
+        "calls_per_hour": 9,
+        "concurrent_calls": 9,
+        "spend_per_call_micros": UNIT,
+        "spend_per_hour_micros": 100 * UNIT,
+        "spend_per_day_micros": 100 * UNIT,
+        "cooldown_s": 1,
+    }
+    cut = {"spend_per_call_micros": UNIT}
+    for limits, statements in (
+        ({}, 1),
+        (cut, 2),
+        ({**everything, "spend_per_call_micros": 99 * UNIT}, 2),
+        (everything, 2),
+    ):
+        bind(books, account_id, reach=Reach.ABROAD, **limits)
+        books.clock.advance(2)
+        with transaction(books.engine) as conn:
+            asked.clear()
+            assert isinstance(service.judge(conn, books.clock.now(), attempt), service.Permit)
+            assert len(asked) == statements
+
+
 def test_whatever_is_asked_together_is_counted_alike(books: Books) -> None:
     """One statement for each set of limits: what is asked does not depend on what else is."""
     account_id, price, paid_at = books.account(50 * UNIT), books.rate(), books.clock.now()
@@ -110,7 +150,8 @@ def test_whatever_is_asked_together_is_counted_alike(books: Books) -> None:
     for asked in product((False, True), repeat=5):
         chosen = Limits(**{name: limit for (name, limit), wanted in zip(limits.items(), asked, strict=True) if wanted})  # type: ignore[arg-type]  # each fits
         with reading(books.engine) as conn:
-            found = judgement_store.activity(conn, account_id, chosen, books.clock.now())
+            found, before = judgement_store.activity(conn, account_id, chosen, books.clock.now())
+        assert before == (judgement_store.Before(None, was_cut=False) if any(asked) else None)
         said = [value if wanted else 0 for wanted, value in zip(asked, numbers, strict=False)]
         assert [found.open_calls, found.calls_in_hour, found.spent_in_hour_micros, found.spent_in_day_micros] == said
         assert found.recharged_at == (paid_at if asked[-1] else None)
