@@ -19,6 +19,8 @@ USERS: dict[str, bytes] = {
     "variable": b"$%7BGLOBAL(TG_WATCH)%7DTGFORGED",
     "path": b"../../../etc/asterisk/TGFORGED",
     "shell": b"TGFORGED%60id%60;$(id)",
+    "parenthesis": b"12125550101(TGFORGED",
+    "parentheses": b"1212)TGFORGED(5550101(",
     "emoji": b"TGFORGED" + "📞".encode(),
     "fullwidth-digits": "TGFORGED+\uff11\uff12\uff11\uff12\uff15\uff15\uff15\uff10\uff11\uff10\uff11".encode(),
     "not-utf-8": b"TGFORGED\xff\xfe",

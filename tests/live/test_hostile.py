@@ -84,6 +84,23 @@ def test_the_name_of_a_pattern_is_nobodys_number(house: House, lab: Lab) -> None
     assert (cdr.dnis, cdr.ani, cdr.account_id, cdr.charged_micros) == ("_1900NXXXXXX", "", None, 0)
 
 
+def test_an_open_parenthesis_swallows_nothing_that_follows(house: House, lab: Lab) -> None:
+    """What the network says after a name with one in it is still read: the number, and that nobody may see it."""
+    ann = b"P-Asserted-Identity: <sip:%s@127.0.0.1>" % ANN.encode()
+    headers = {
+        "shown": (DIALLED, b'"(" <sip:anonymous@127.0.0.1>', [ann]),
+        "diverted": (DIALLED, b'"((" <sip:anonymous@127.0.0.1>', [ann, b"Diversion: <sip:1@127.0.0.1>"]),
+    }
+    assert place_all(lab, headers) == {"shown": 200, "diverted": 200}
+    cdrs = house.wait_cdrs(2)
+    assert [cdr.ani for cdr in cdrs] == [ANN, ANN]
+    rows = sorted(
+        str(moment.text) for cdr in cdrs for moment in house.explain(cdr.call_id).timeline if "trust" in moment.text
+    )
+    assert any("diverted" in row for row in rows), rows
+    assert any("diverted" not in row for row in rows), rows
+
+
 def test_no_hostile_request_uri_makes_a_channel(house: House, observer: Observer, lab: Lab) -> None:
     asserted = [b"P-Asserted-Identity: <sip:%s@127.0.0.1>" % ANN.encode()]
     answered = place_all(lab, {name: (value, ANONYMOUS, asserted) for name, value in EXTENSIONS.items()})
