@@ -13,6 +13,8 @@ import phonenumbers
 from phonenumbers import ValidationResult
 
 LONGEST_E164 = 16
+SHORTEST_E164 = 8
+"""With its plus; what is shorter is a number within one network, whatever the plan of its country says."""
 LONGEST_HEADER = 1024
 UNREADABLE = "?"
 """What stands for the user part of a header that is not of the grammar; no number."""
@@ -23,7 +25,9 @@ _EMERGENCY_ANYWHERE = frozenset({"112", "911"})
 _WITHHELD = frozenset(
     {"", "anonymous", "private", "restricted", "unavailable", "unknown", "<unknown>", "withheld", "unidentified"}
 )
-_NAME_ADDRESS = re.compile(r'(?:[ \t]*"(?:[^"\\]|\\.)*"[ \t]*|[^"<>,;]*)<([^<>]*)>[ \t]*(?:[;,]|$)')
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_NAME_ADDRESS = re.compile(rf'(?:[ \t]*{_QUOTED}[ \t]*|[^"<>,;]*)<([^<>]*)>[ \t]*(?:;(?:[^",<>]|{_QUOTED})*)?(,|$)')
+_ADDRESS = re.compile(r"([^,<>]*)(,|$)")
 _URI = re.compile(r"[ \t]*(sips?|tel):([^ \t<>]*)[ \t]*", re.IGNORECASE)
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 
@@ -121,17 +125,50 @@ def parse_identity_header(header: str) -> str:
     """The user part of a raw From or P-Asserted-Identity header (RFC 3261, 3325, 3966); "" when there is none.
 
     A header that is there but is not of the grammar gives UNREADABLE, so that nothing less trusted is read instead of
-    it. The first identity counts, and only where it ends as one: a name that closes its own quotation marks and puts
-    an address of its choice before the real one is not of the grammar. Percent-encoding is left as it is, so that
+    it; and so does one with more than one identity (`parse_asserted`). A name that closes its own quotation marks and
+    puts an address of its choice before the real one is not of the grammar. Percent-encoding is left as it is, so that
     `parse_ani` refuses it. Parameters of the user part are cut off, but one with a phone-context stays: read without
     it, it would be another line's number.
     """
+    users = _user_parts(header)
+    return users[0] if len(users) == 1 else UNREADABLE if users else ""
+
+
+def parse_asserted(header: str, home_country: str) -> str:
+    """The user part on which all identities of a raw P-Asserted-Identity agree; "" when there is none.
+
+    RFC 3325 allows two, by the SIP and by the tel scheme, in one header or in two (which are one with a comma, RFC
+    3261, 7.3.1). Networks that pass on what a caller asserted beside what they assert themselves exist; so two that are
+    not numbers of one line, or of which one is no number, say nothing that could be trusted, and neither do three:
+    UNREADABLE.
+    """
+    users = _user_parts(header)
+    if len(users) < 2:
+        return users[0] if users else ""
+    lines = {parse_ani(user, home_country) for user in users}
+    agreed = lines.pop() if len(users) == 2 and len(lines) == 1 else None
+    return users[0] if isinstance(agreed, Ani) else UNREADABLE
+
+
+def _user_parts(header: str) -> list[str]:
+    """The user part of every identity of a header; one UNREADABLE where any of it is not of the grammar."""
     if not header:
-        return ""
+        return []
     if len(header) > LONGEST_HEADER or not header.isprintable():
-        return UNREADABLE
-    named = _NAME_ADDRESS.match(header)
-    uri = _URI.fullmatch(named[1] if named else header.split(",", 1)[0].rstrip())
+        return [UNREADABLE]
+    users, at, goes_on = [], 0, True
+    while goes_on:
+        found = _NAME_ADDRESS.match(header, at) or _ADDRESS.match(header, at)
+        user = _user_part(found[1]) if found else UNREADABLE
+        if found is None or user == UNREADABLE:
+            return [UNREADABLE]
+        users.append(user)
+        at, goes_on = found.end(), found[2] == ","
+    return users
+
+
+def _user_part(address: str) -> str:
+    uri = _URI.fullmatch(address.rstrip())
     if uri is None:
         return UNREADABLE
     scheme, rest = uri[1].lower(), uri[2]
@@ -161,7 +198,7 @@ def _parse(digits: str, home_country: str) -> Destination | None:
     if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         return None
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    if len(e164) > LONGEST_E164 or (e164.startswith("+1") and _NANP.fullmatch(e164, 2) is None):
+    if not SHORTEST_E164 <= len(e164) <= LONGEST_E164 or (e164.startswith("+1") and _NANP.fullmatch(e164, 2) is None):
         return None
     country = phonenumbers.region_code_for_number(number)
     if country is None:

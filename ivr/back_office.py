@@ -179,7 +179,7 @@ class BackOffice:
     def _arrive(self, ring: Ring) -> Arrival:
         shelf = self._shelf
         home = shelf.settings.call.home_country
-        asserted = numbers.parse_identity_header(ring.asserted_identity)
+        asserted = numbers.parse_asserted(ring.asserted_identity, home)
         claimed = numbers.parse_identity_header(ring.claimed_identity)
         line = numbers.parse_ani(asserted or claimed, home)
         ani = line.e164 if isinstance(line, Ani) else ""

@@ -127,11 +127,16 @@ class Recovery:
     async def load(self, call_id: str, uniqueid: str = "") -> LiveCall | None:
         """A call this process has not seen, by its id or its caller's leg, as the database has it; None if it has not.
 
-        Raises SQLAlchemyError.
+        A leg without an id of which no gateway ever had a call is that of a caller who left before any was asked: it
+        is not known who he was or what he wanted, so there is no CDR, but a line in the log. Raises SQLAlchemyError.
         """
         loop = asyncio.get_running_loop()
         kept = await loop.run_in_executor(self._pool, self._read_one, call_id, uniqueid)
-        return None if kept is None else self._adopt(kept)
+        if isinstance(kept, Kept):
+            return self._adopt(kept)
+        if not call_id and not kept and self._live.find("", uniqueid) is None:
+            self._log.info("call-abandoned", uniqueid=uniqueid)
+        return None
 
     async def _kept(self) -> list[Kept]:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read_kept)
@@ -141,10 +146,13 @@ class Recovery:
             calls = call_store.live_calls(connection, self._switch_name)
             return [Kept(live.call, live.session, _rate(connection, live)) for live in calls]
 
-    def _read_one(self, call_id: str, uniqueid: str) -> Kept | None:
+    def _read_one(self, call_id: str, uniqueid: str) -> Kept | bool:
+        """The call while it is not settled, else whether there ever was one on that leg."""
         with database.reading(self._engine) as connection:
             live = call_store.live_call(connection, self._switch_name, call_id, uniqueid)
-            return None if live is None else Kept(live.call, live.session, _rate(connection, live))
+            if live is not None:
+                return Kept(live.call, live.session, _rate(connection, live))
+            return call_store.is_known(connection, self._switch_name, uniqueid)
 
     def _adopt(self, kept: Kept) -> LiveCall:
         row, session = kept.call, kept.session

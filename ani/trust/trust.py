@@ -185,9 +185,12 @@ def screening_of(remote_party_id: str) -> str:
 
 
 def verstat_of(identity: str) -> str:
-    """The `verstat` parameter of an identity header (3GPP TS 24.229), in small letters; empty when there is none."""
-    found = _VERSTAT.search(identity)
-    return found[1].lower() if found else ""
+    """The `verstat` parameter of an identity header (3GPP TS 24.229), in small letters; empty when there is none.
+
+    Of several identities, the one that failed.
+    """
+    found = [word.lower() for word in _VERSTAT.findall(identity)]
+    return next((word for word in found if "failed" in word), found[0] if found else "")
 
 
 def _source(evidence: Evidence, ani: str, stir: str, *, is_asserted: bool) -> TrustRow:

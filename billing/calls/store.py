@@ -85,6 +85,11 @@ _LIVE_CALL_OF_SWITCH = Prepared(
         sa.or_(call.c.id == sa.bindparam("call_id"), call.c.uniqueid == sa.bindparam("with_uniqueid")),
     ).limit(1)
 )
+_ANY_ON_LEG = Prepared(
+    sa.select(call.c.id)
+    .where(call.c.switch == sa.bindparam("on_switch"), call.c.uniqueid == sa.bindparam("with_uniqueid"))
+    .limit(1)
+)
 _OVERDUE = Prepared(
     sa.select(
         charging_session.c.id,
@@ -219,6 +224,11 @@ def live_calls(conn: Connection, switch: str | None = None) -> list[LiveCall]:
     """Calls that are not settled, of one switch or of all, by arrival."""
     rows = _LIVE_CALLS.all(conn) if switch is None else _LIVE_CALLS_OF_SWITCH.all(conn, on_switch=switch)
     return [_live_call(row) for row in rows]
+
+
+def is_known(conn: Connection, switch: str, uniqueid: str) -> bool:
+    """Whether a call on this caller's leg was ever kept, also one that is over."""
+    return _ANY_ON_LEG.first(conn, on_switch=switch, with_uniqueid=uniqueid) is not None
 
 
 def live_call(conn: Connection, switch: str, call_id: str, uniqueid: str = "") -> LiveCall | None:

@@ -14,6 +14,7 @@ from ani.numbers import (
     Destination,
     NumberRefusal,
     parse_ani,
+    parse_asserted,
     parse_destination,
     parse_identity_header,
 )
@@ -105,6 +106,7 @@ HOMES = st.sampled_from(["US", "CA", "GB", "DE", "IT", "MX", "AR", "BR", "AU", "
 
 @given(HOSTILE, HOMES)
 @example("+16046660001\n", "US")
+@example("+980000", "US")
 def test_only_plain_digits_ever_parse(user_part: str, home: str) -> None:
     found = parse_ani(user_part, home)
     if isinstance(found, Ani):
@@ -146,7 +148,10 @@ def test_the_example_number_of_every_country_is_a_line(region: str) -> None:
         ("<tel:+1-604-666-0001>", "+16046660001"),
         ("tel:+1(604)666.0001", "+16046660001"),
         ("<sip:+16046660001;npdi;cpc=ordinary@h>", "+16046660001"),
-        ("<sip:+16046660001@h>, <tel:+442079460000>", "+16046660001"),
+        ("<sip:+16046660001@h>, <tel:+442079460000>", UNREADABLE),
+        ('<sip:+16046660001@h>;note="a,b", x', UNREADABLE),
+        ('<sip:+16046660001@h>;note="a,b"', "+16046660001"),
+        ("<sip:+16046660001@h>;tag=1<sip:+16046660002@h>", UNREADABLE),
         ('"<sip:+15550000000@x>" <sip:+16046660001@h>', "+16046660001"),
         (r'"a\"<sip:+15550000000@x>" <sip:+16046660001@h>', "+16046660001"),
         ('"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1', "anonymous"),
@@ -173,6 +178,48 @@ def test_the_example_number_of_every_country_is_a_line(region: str) -> None:
 )
 def test_the_user_part_of_a_header(header: str, user_part: str) -> None:
     assert parse_identity_header(header) == user_part
+
+
+LINE = "+16046660001"
+
+
+@pytest.mark.parametrize(
+    ("header", "user_part"),
+    [
+        ("", ""),
+        ("<sip:+16046660001@h>", LINE),
+        ("<sip:+16046660001@h>, <tel:+16046660001>", LINE),
+        ("<sip:+16046660001@h>,tel:+1-604-666-0001", LINE),
+        ("<tel:+16046660001>,<sip:6046660001@h>", LINE),
+        ('"Ana, her own" <sip:+16046660001@h>;x="1,2" , "A" <tel:+16046660001>', LINE),
+        ("sip:+16046660001@h,sip:16046660001@g", LINE),
+        ("<sip:+16046660001@h>,<tel:+16046660002>", UNREADABLE),
+        ("<sip:+16046660002@h>,<tel:+16046660001>", UNREADABLE),
+        ("<sip:anonymous@anonymous.invalid>,<tel:+16046660001>", UNREADABLE),
+        ("<tel:+16046660001>,<sip:anonymous@anonymous.invalid>", UNREADABLE),
+        ("<sip:anonymous@h>,<sip:anonymous@h>", UNREADABLE),
+        ("<sip:fluffy@h>,<tel:+16046660001>", UNREADABLE),
+        ("<sip:+16046660001@h>,<sip:10.0.0.1>", UNREADABLE),
+        ("<sip:+16046660001@h>,<sip:+16046660001;phone-context=+44@h>", UNREADABLE),
+        ("<sip:+16046660001@h>,<tel:+16046660001>,<tel:+16046660001>", UNREADABLE),
+        ("<sip:+16046660001@h>,", UNREADABLE),
+        (",<sip:+16046660001@h>", UNREADABLE),
+        ("<sip:+16046660001@h>,,<tel:+16046660001>", UNREADABLE),
+        ("<sip:+16046660001@h>,garbage", UNREADABLE),
+        ("garbage,<sip:+16046660001@h>", UNREADABLE),
+        ('<sip:+16046660001@h>,"<tel:+16046660001>', UNREADABLE),
+        ("too-many", UNREADABLE),
+        (f"<sip:{LINE}@h>,<tel:{LINE}>" + " " * 1024, UNREADABLE),
+    ],
+)
+def test_two_asserted_identities_count_where_they_are_of_one_line(header: str, user_part: str) -> None:
+    assert parse_asserted(header, "US") == user_part
+
+
+@given(st.text('<>"\\sip:tel+16046@;=%, \n', max_size=80))
+def test_no_list_makes_a_number_of_one_line_of_a_header_that_names_another(text: str) -> None:
+    for header in (f"<sip:+16046660001@h>,{text}", f"{text},<sip:+16046660001@h>"):
+        assert parse_asserted(header, "US") in {UNREADABLE, LINE, "6046660001", "16046660001"}
 
 
 @pytest.mark.parametrize("part", [UNREADABLE, "2079460000;phone-context=+44", "+1604@6660001", "1555%0Aagi_x"])

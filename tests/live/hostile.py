@@ -50,6 +50,11 @@ OUTRIGHT = {
     "other-scheme": b"<http://+12125550101@TGFORGED>",
     "open-quote": b'"TGFORGED <sip:+12125550101@127.0.0.1>',
     "phone-context": b"<sip:2125550101;phone-context=TGFORGED@127.0.0.1>",
+    "folded-list": b"<sip:TGFORGED@127.0.0.1>\r\n ,<sip:+12125550101@127.0.0.1>",
+    "mine-and-the-networks": b"<sip:+12125550101@127.0.0.1>, <tel:TGFORGED>",
+    "the-networks-and-mine": b"<sip:TGFORGED@127.0.0.1>, <tel:+12125550101>",
+    "mine-and-nothing": b"<sip:+12125550101@127.0.0.1>, <sip:TGFORGED>",
+    "mine-folded": b"<sip:+12125550101@127.0.0.1>\r\n TGFORGED",
     "only-comma": b",<sip:+12125550101@TGFORGED>",
 }
 """Whole P-Asserted-Identity headers from which no number must be read."""

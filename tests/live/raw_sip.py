@@ -78,6 +78,13 @@ class RawCall:
                 return 0
         return self.status
 
+    def wait_heard(self, timeout_s: float = 10.0) -> int:
+        """Wait for any answer to the INVITE, as a rule 100, and give its status; 0 when none came in time."""
+        deadline = time.monotonic() + timeout_s
+        while not self.status and self._hear(deadline):
+            pass
+        return self.status
+
     def wait_ended(self, timeout_s: float = 30.0) -> bool:
         """Wait for the other side's BYE; false when it did not come."""
         deadline = time.monotonic() + timeout_s
@@ -104,15 +111,16 @@ class RawCall:
 
     def hang_up(self) -> None:
         """BYE where it is up, CANCEL where it still rings; nothing when it is over."""
+        if 0 < self.status < 200:
+            self._send(b"CANCEL", self._uri, self._number, self._invited)
+            self.wait_final(2.0)
+        # also where it was answered meanwhile
         if self.is_up and not self.ended:
             self._number += 1
             self._send(b"BYE", self._target, self._number, self._branch())
             deadline = time.monotonic() + 2.0
             while not self.ended and self._hear(deadline):
                 pass
-        elif 0 < self.status < 200:
-            self._send(b"CANCEL", self._uri, self._number, self._invited)
-            self.wait_final(2.0)
         self.ended = True
 
     def _invite(self, authorization: bytes = b"") -> None:

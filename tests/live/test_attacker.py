@@ -195,6 +195,34 @@ def test_hanging_up_when_money_is_held_costs_nothing(house: House, observer: Obs
     assert house.wait_free(ann) == 5_000_000
 
 
+def test_events_that_are_not_of_the_calls_own_legs_decide_nothing(
+    house: House, observer: Observer, admin: ManagerLink, lab: Lab
+) -> None:
+    """An end, a beginning and a farewell that somebody else puts into the stream, under the id of a call that is up."""
+    ann = house.town.account("ann", 5_000_000, line=ANN)
+    with RawCall(lab.ports.gateway_sip, DIALLED, headers=[asserting(ANN)]) as call:
+        assert call.wait_final() == 200
+        call.listen(0.7)
+        call.press(f"{TALKS}#")
+        call.listen(0.5)
+        call.press("5")  # cuts the announcement short
+        begun = observer.wait("UserEvent", 1)[0][1]
+        assert begun["UserEvent"] == "TollgateAnswered"
+        stamps = {"Answered": "1000000000.000000", "Ended": "1000000001.000000", "Cause": "16", "Dialstatus": "BUSY"}
+        for kind in ("TollgateEnded", "TollgateAnswered", "TollgateGone"):
+            assert admin.ask("UserEvent", {"UserEvent": kind, "Call": begun["Call"], **stamps})["Response"] == "Success"
+        wait_for(lambda: len(house.gateway.log_lines("event-not-of-this-call")) == 3, "each is told of")
+        assert house.cdrs() == []
+        assert house.town.balance(ann)[1] > 0
+        call.listen(1.0)
+        assert not call.ended
+    cdr = house.wait_cdrs(1)[0]
+    assert cdr.answered_at is not None
+    assert f"{cdr.answered_at.timestamp():.6f}" == begun["Answered"]
+    assert 1_000 <= cdr.used_ms < 60_000
+    assert house.wait_free(ann) == 5_000_000 - cdr.charged_micros
+
+
 @pytest.mark.parametrize(("privacy", "shown"), [("none", "12125550101"), ("id", "<unknown>"), ("user;id", "<unknown>")])
 def test_a_number_that_is_withheld_pays_and_is_not_shown(
     house: House, observer: Observer, lab: Lab, privacy: str, shown: str

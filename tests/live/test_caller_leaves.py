@@ -1,5 +1,6 @@
 """The caller hangs up at every step, or the AGI connection is cut at every command: nothing charged, nothing held."""
 
+import random
 import re
 import time
 from collections.abc import Callable
@@ -12,11 +13,13 @@ from dialplan.asterisk.manager_link import ManagerLink
 from dialplan.lab.lab import Lab
 from dialplan.lab.polling import wait_for
 from runtime import database
-from tests.ivr.town import CHECKED, SSN
+from tests.ivr.town import ANN, CALLING, CHECKED, SSN
 from tests.live import failures
 from tests.live.callers import Callers, callers, line_of
 from tests.live.cutting_proxy import CuttingProxy, Passage, Verdict
 from tests.live.house import House, open_house
+from tests.live.observer import Observer
+from tests.live.raw_sip import RawCall
 
 pytestmark = pytest.mark.live
 
@@ -40,7 +43,7 @@ def test_hangs_up_at_every_step(lab: Lab, sqlite_url: str, tmp_path: Path, watch
         accounts = failures.customers_by_pin(house, number)
         among = {step: range(place, number, len(STEPS)) for place, step in enumerate(STEPS)}
         group.call(CHECKED)
-        # who leaves before the gateway was asked has made no call
+        # who leaves before the gateway was asked has made no call: the next test
         wait_for(lambda: arrived(house) == number, "all have arrived")
         hang_up(group, among["ring"])
         for telephone in (one for one in group.telephones if one.is_up()):
@@ -67,6 +70,45 @@ def test_hangs_up_at_every_step(lab: Lab, sqlite_url: str, tmp_path: Path, watch
         assert {cdr.charged_micros for cdr in cdrs} == {0}
         told = sorted(cdr.disposition for cdr in cdrs)
         assert told.count("caller-hung-up") == rounds, told
+        assert not house.gateway.log_lines("agi-fault")
+
+
+def test_leaves_before_anything_was_asked(
+    lab: Lab, sqlite_url: str, tmp_path: Path, watch: ManagerLink, times: Times
+) -> None:
+    """A few milliseconds after the ring, and while the gateway is frozen: a call that was asked for has a CDR, one that
+    was not has a line in the log; nothing is charged or held."""
+    chance = random.Random(4)
+    asserted = [f"P-Asserted-Identity: <sip:{ANN}@127.0.0.1>".encode()]
+    with open_house(lab, sqlite_url, tmp_path) as house, Observer(lab.ports.gateway_ami, lab.observer) as observer:
+        ann = house.town.account("ann", failures.MONEY, line=ANN)
+
+        def leave(waits_ms: float) -> None:
+            with RawCall(lab.ports.gateway_sip, CALLING.encode(), headers=asserted) as call:
+                assert call.wait_heard()
+                call.listen(waits_ms / 1000)
+
+        for _ in range(times(12, 150)):
+            leave(chance.choice((0.0, chance.uniform(0.0, 12.0))))
+        house.gateway.freeze()
+        for _ in range(times(2, 10)):
+            leave(100.0)
+        house.gateway.thaw()
+        wait_for(lambda: not watch.listed("CoreShowChannels"), "all are gone")
+        gone = {keys["Uniqueid"] for _, keys in observer.events("UserEvent") if keys["UserEvent"] == "TollgateGone"}
+
+        def told() -> tuple[set[str], set[str]]:
+            return {cdr.uniqueid for cdr in house.cdrs()}, {
+                line["uniqueid"] for line in house.gateway.log_lines("call-abandoned")
+            }
+
+        wait_for(lambda: gone <= set.union(*told()) and not arrived(house), "each left a trace")
+        with_cdr, abandoned = told()
+        print(f"\n{len(with_cdr)} with a CDR, {len(abandoned - with_cdr)} that were never asked for, of {len(gone)}")
+        assert {cdr.disposition for cdr in house.cdrs()} <= {"gone-at-arrival", "gone-at-destination"}
+        assert {cdr.charged_micros for cdr in house.cdrs()} <= {0}
+        assert house.town.balance(ann) == (failures.MONEY, 0)
+        failures.must_be_calm(house)
         assert not house.gateway.log_lines("agi-fault")
 
 

@@ -25,6 +25,8 @@ OPEN, ASKED, REFUSED = "gone-at-destination", "gone-at-identification", "line-no
 
 FROM_THE_TRUNK: Mapping[str, tuple[bytes, tuple[bytes, ...], str]] = {
     "asserted": (ANYONE, (ASSERTS,), OPEN),
+    "asserted-by-two": (ANYONE, (ASSERTS, b"P-Asserted-Identity: <tel:LINE>"), OPEN),
+    "asserted-by-two-in-one": (ANYONE, (ASSERTS + b", <tel:LINE>",), OPEN),
     "asserted-withheld": (ANYONE, (ASSERTS, b"Privacy: id"), OPEN),
     "asserted-cellular": (ANYONE + b";isup-oli=62", (ASSERTS,), OPEN),
     "history-of-one": (ANYONE, (ASSERTS, b"History-Info: <sip:+19005550100@127.0.0.1>;index=1"), OPEN),
@@ -48,6 +50,9 @@ FROM_THE_TRUNK: Mapping[str, tuple[bytes, tuple[bytes, ...], str]] = {
     "validation-failed": (ANYONE, (b"P-Asserted-Identity: <sip:LINE;verstat=TN-Validation-Failed@h>",), ASKED),
     "payphone": (ANYONE + b";isup-oli=27", (ASSERTS,), ASKED),
     "prison": (ANYONE + b";isup-oli=29", (ASSERTS,), REFUSED),
+    # one of two may be the caller's own, passed on: whichever comes first, none is believed
+    "asserted-otherwise-before": (ANYONE, (b"P-Asserted-Identity: <sip:+12125550199@h>", ASSERTS), ASKED),
+    "asserted-otherwise-in-one": (ANYONE, (ASSERTS + b", <tel:+12125550199>",), ASKED),
     # the network says that there is no number, so what else the caller says of it is not read
     "claimed-beside-no-number": (CLAIMS, (b"P-Asserted-Identity: <sip:anonymous@127.0.0.1>",), ASKED),
     "claimed-by-remote-party": (ANYONE, (b"Remote-Party-ID: <sip:LINE@h>;screen=yes",), ASKED),

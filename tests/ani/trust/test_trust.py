@@ -89,3 +89,5 @@ def test_words_of_the_headers() -> None:
     assert screening_of('"Ann" <sip:+12125550101@n>;party=calling;screen=NO;privacy=off') == "no"
     assert screening_of("<sip:+12125550101@n>") == ""
     assert verstat_of("<sip:+12125550101;verstat=TN-Validation-Failed@n>") == "tn-validation-failed"
+    both = "<sip:+12125550101;verstat=TN-Validation-Passed@n>,<tel:+12125550101;verstat=TN-Validation-Failed>"
+    assert verstat_of(both) == "tn-validation-failed"
