@@ -117,6 +117,7 @@ class Turns:
     def _ring(self, channel: Channel) -> Ring:
         told = [unquote(word) for word in (*channel.args, *([""] * 12))[:12]]
         dnis, asserted, claimed, privacy, endpoint, line_type, diversion, history, result, level, claims, party = told
+        asserted = asserted.removesuffix(",")  # the dialplan joins two headers; as a rule there is one
         is_trusted = endpoint in self._dial.asserting
         if not is_trusted:
             asserted = ""

@@ -51,8 +51,13 @@ FROM_THE_TRUNK: Mapping[str, tuple[bytes, tuple[bytes, ...], str]] = {
     "payphone": (ANYONE + b";isup-oli=27", (ASSERTS,), ASKED),
     "prison": (ANYONE + b";isup-oli=29", (ASSERTS,), REFUSED),
     # one of two may be the caller's own, passed on: whichever comes first, none is believed
+    "asserted-otherwise-too": (ANYONE, (ASSERTS, b"P-Asserted-Identity: <tel:+12125550199>"), ASKED),
     "asserted-otherwise-before": (ANYONE, (b"P-Asserted-Identity: <sip:+12125550199@h>", ASSERTS), ASKED),
     "asserted-otherwise-in-one": (ANYONE, (ASSERTS + b", <tel:+12125550199>",), ASKED),
+    "asserted-and-anonymous": (ANYONE, (ASSERTS, b"P-Asserted-Identity: <sip:anonymous@h>"), ASKED),
+    "asserted-thrice": (ANYONE, (ASSERTS, ASSERTS, b"P-Asserted-Identity: <tel:+12125550199>"), ASKED),
+    "asserted-and-nothing": (ANYONE, (ASSERTS, b"P-Asserted-Identity: ,"), ASKED),
+    "asserted-and-too-long": (ANYONE, (ASSERTS, b"P-Asserted-Identity: <sip:" + b"1" * 1500 + b"@h>"), ASKED),
     # the network says that there is no number, so what else the caller says of it is not read
     "claimed-beside-no-number": (CLAIMS, (b"P-Asserted-Identity: <sip:anonymous@127.0.0.1>",), ASKED),
     "claimed-by-remote-party": (ANYONE, (b"Remote-Party-ID: <sip:LINE@h>;screen=yes",), ASKED),

@@ -317,7 +317,7 @@ def test_hostile_identities_reach_nothing(
     with sipp.caller(tmp_path, lab.ports.gateway_sip, DNIS, line=identity, headers=asserted) as caller:
         turn = stub.turn("call")
         assert turn.arguments[0] == DNIS
-        assert turn.arguments[1] == f"<sip:{identity}@127.0.0.1>"
+        assert turn.arguments[1] == f"<sip:{identity}@127.0.0.1>,", "and no second"
         assert turn.arguments[2].lower().startswith(f"<sip:{identity}@127.0.0.1".lower())
         assert turn.environment["agi_callerid"] == "000"
         assert set(turn.environment) == AGI_NAMES
