@@ -1,8 +1,13 @@
 """What a table keeps of people, said beside its columns: so that nothing of a person is forgotten when he asks for
 what is kept of him, or for its erasure (AGE-5). A house rule holds every table with such columns to say it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runtime.keys import Pepper
 
 KEY = "personal"
 """Under this name a table's `info` holds its `Personal`."""
@@ -22,7 +27,7 @@ class Personal:
 
     `line` and `account` name the columns that hold a line (E.164) and the id of an account; `through` one that points
     to a call. `hidden` columns (keyed hashes) are never shown. `blank` columns get an empty text. Rows that are kept
-    have a reason.
+    have a reason. `opened` makes a row with sealed values one that can be shown.
     """
 
     on_erase: OnErase
@@ -32,6 +37,7 @@ class Personal:
     hidden: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
     why_kept: str = ""
+    opened: Callable[[Mapping[str, object], "Pepper"], dict[str, object]] | None = None
 
     def __post_init__(self) -> None:
         if not (self.line or self.account or self.through):

@@ -1,7 +1,7 @@
 """Is a person old enough, and what is answered when he is not or it cannot be told (AGE-1, AGE-3)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -29,7 +29,7 @@ class AgeProof:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """A person of a line; of the digits only the keyed hash."""
+    """A person of a line; of the digits only the keyed hash, of name and date of birth perhaps only the seal."""
 
     ani: str
     last_name: str
@@ -39,6 +39,7 @@ class IdentityRecord:
     first_name: str = ""
     ssn_hash: str | None = None
     licence_hash: str | None = None
+    person_sealed: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

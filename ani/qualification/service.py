@@ -20,11 +20,12 @@ from ani.qualification.qualification import (
     is_last_four,
     is_of_age,
 )
+from ani.qualification.sealing.person_seal import opened_record, sealed_record
 from ani.vendor.service import Asked, VendorDesk
 from ani.vendor.vendor import Claim, PersonMatch, Purpose
 from runtime.clock import Clock
 from runtime.csv_import import BadRowError, Column, ImportResult
-from runtime.database import transaction
+from runtime.database import reading, transaction
 from runtime.keys import Pepper
 
 HASH_KIND, WHOLE_KIND, LICENCE_KIND = "ssn4", "ssn9", "licence"
@@ -70,7 +71,7 @@ def check_person(
         if lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, way=way):
             return AgeRefusal.LOCKED
         lockout.count_wrong(conn, wrong)
-        persons = store.persons_on(conn, ani)
+        persons = [_opened(stored, pepper) for stored in store.persons_on(conn, ani)]
         stored = matching(persons, method, digits, pepper) if is_keyed_well(method, digits) else None
         if stored is not None and is_of_age(stored.record.birth_on, minimum_age, wrong.at):
             return _keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days)
@@ -141,7 +142,7 @@ def _remember(
     store.lock(conn)
     key = _key(record, pepper)
     if key not in _known(conn, pepper, {ani}):
-        store.insert_records(conn, [record], at)
+        store.insert_records(conn, [sealed_record(record, pepper)], at)
     return _known(conn, pepper, {ani})[key]
 
 
@@ -165,7 +166,8 @@ def _keep(
 
 
 def import_identities(engine: Engine, clock: Clock, pepper: Pepper, source: Source, supplier: str) -> ImportResult:
-    """Load identity records (ani, last_name, birth_on, ssn_last_four); only keyed hashes of the digits are kept.
+    """Load identity records (ani, last_name, birth_on, ssn_last_four); only keyed hashes of the digits are kept,
+    and of name and date of birth a seal.
 
     A record of the same line and digits is corrected in place; when that moves the date of birth, evidence that rests
     on it ends. `supplier` names who the file is from.
@@ -228,7 +230,28 @@ def _compared(record: IdentityRecord, pepper: Pepper) -> IdentityRecord:
 
 
 def _known(conn: Connection, pepper: Pepper, lines: set[str]) -> dict[tuple[str, str], StoredRecord]:
-    return {_key(stored.record, pepper): stored for stored in store.records_on(conn, lines)}
+    found = (_opened(stored, pepper) for stored in store.records_on(conn, lines))
+    return {_key(stored.record, pepper): stored for stored in found}
+
+
+def _opened(stored: StoredRecord, pepper: Pepper) -> StoredRecord:
+    return replace(stored, record=opened_record(stored.record, pepper))
+
+
+def seal_persons(engine: Engine, pepper: Pepper, at_once: int = 500) -> int:
+    """Seal the next persons that stand in plain, from before there were seals; gives how many, 0 at the end."""
+    with transaction(engine) as conn:
+        store.lock(conn)
+        found = store.plain_records(conn, at_once)
+        if found:
+            store.seal_records(conn, [replace(one, record=sealed_record(one.record, pepper)) for one in found])
+    return len(found)
+
+
+def count_plain_persons(engine: Engine) -> int:
+    """How many persons stand in plain."""
+    with reading(engine) as conn:
+        return store.count_plain_records(conn)
 
 
 def _write(conn: Connection, batch: Sequence[IdentityRecord], pepper: Pepper, now: datetime) -> int:
@@ -243,11 +266,13 @@ def _write(conn: Connection, batch: Sequence[IdentityRecord], pepper: Pepper, no
         if stored is None:
             added[key] = record
         elif _compared(stored.record, pepper) != _compared(record, pepper):
-            corrected[stored.record_id] = StoredRecord(stored.record_id, record)
+            # its hash stays as it stands, and the seal is bound to that
+            kept = replace(record, ssn_last_four_hash=stored.record.ssn_last_four_hash)
+            corrected[stored.record_id] = StoredRecord(stored.record_id, sealed_record(kept, pepper))
             if stored.record.birth_on != record.birth_on:
                 moved.add(stored.record_id)
     if added:
-        store.insert_records(conn, added.values(), now)
+        store.insert_records(conn, [sealed_record(record, pepper) for record in added.values()], now)
     if corrected:
         store.update_records(conn, corrected.values(), now)
     if moved:

@@ -37,6 +37,7 @@ _FIELDS = (
     identity_record.c.first_name,
     identity_record.c.ssn_hash,
     identity_record.c.licence_hash,
+    identity_record.c.person_sealed,
 )
 _ON_LINE = Prepared(sa.select(*_FIELDS).where(identity_record.c.ani == sa.bindparam("line")).limit(MOST_PERSONS))
 _RECORDS_ON = sa.select(*_FIELDS).where(identity_record.c.ani.in_(sa.bindparam("lines", expanding=True)))
@@ -53,9 +54,27 @@ _UPDATE_RECORD = (
         first_name=sa.bindparam("new_first_name"),
         ssn_hash=sa.bindparam("new_ssn_hash"),
         licence_hash=sa.bindparam("new_licence_hash"),
+        person_sealed=sa.bindparam("new_person_sealed"),
         birth_on=sa.bindparam("new_birth_on"),
         source=sa.bindparam("new_source"),
         recorded_at=sa.bindparam("new_recorded_at", type_=Instant),
+    )
+)
+_PLAIN = (
+    sa.select(*_FIELDS)
+    .where(identity_record.c.person_sealed.is_(None))
+    .order_by(identity_record.c.id)
+    .with_for_update()
+)
+_COUNT_PLAIN = sa.select(sa.func.count(identity_record.c.id)).where(identity_record.c.person_sealed.is_(None))
+_SEAL_RECORD = (
+    sa.update(identity_record)
+    .where(identity_record.c.id == sa.bindparam("record_id"))
+    .values(
+        last_name=sa.bindparam("new_last_name"),
+        first_name=sa.bindparam("new_first_name"),
+        birth_on=sa.bindparam("new_birth_on"),
+        person_sealed=sa.bindparam("new_person_sealed"),
     )
 )
 _END_EVIDENCE = (
@@ -154,6 +173,7 @@ def insert_records(conn: Connection, records: Iterable[IdentityRecord], at: date
                 "first_name": new.first_name,
                 "ssn_hash": new.ssn_hash,
                 "licence_hash": new.licence_hash,
+                "person_sealed": new.person_sealed,
                 "recorded_at": at,
             }
             for new in records
@@ -172,9 +192,37 @@ def update_records(conn: Connection, records: Iterable[StoredRecord], at: dateti
                 "new_first_name": stored.record.first_name,
                 "new_ssn_hash": stored.record.ssn_hash,
                 "new_licence_hash": stored.record.licence_hash,
+                "new_person_sealed": stored.record.person_sealed,
                 "new_birth_on": stored.record.birth_on,
                 "new_source": stored.record.source,
                 "new_recorded_at": at,
+            }
+            for stored in records
+        ],
+    )
+
+
+def plain_records(conn: Connection, limit: int) -> list[StoredRecord]:
+    """Records whose person is not sealed, locked until the end of the transaction."""
+    return [_record(tuple(row)) for row in conn.execute(_PLAIN.limit(limit))]
+
+
+def count_plain_records(conn: Connection) -> int:
+    """How many there are."""
+    return int(conn.execute(_COUNT_PLAIN).scalar_one())
+
+
+def seal_records(conn: Connection, records: Iterable[StoredRecord]) -> None:
+    """Keep the seals of records, and nothing in plain beside them."""
+    conn.execute(
+        _SEAL_RECORD,
+        [
+            {
+                "record_id": stored.record_id,
+                "new_last_name": stored.record.last_name,
+                "new_first_name": stored.record.first_name,
+                "new_birth_on": stored.record.birth_on,
+                "new_person_sealed": stored.record.person_sealed,
             }
             for stored in records
         ],

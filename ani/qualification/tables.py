@@ -1,9 +1,10 @@
-"""Identity records (keyed hashes only) and the evidence that a caller on a line proved his age."""
+"""Identity records (keyed hashes and a seal) and the evidence that a caller on a line proved his age."""
 
 import sqlalchemy as sa
 
+from ani.qualification.sealing import person_seal
 from runtime.database import Instant, RowId, metadata
-from runtime.keyed import keyed
+from runtime.keyed import keyed, sealed
 from runtime.personal import OnErase, Personal, personal
 
 identity_record = sa.Table(
@@ -19,8 +20,17 @@ identity_record = sa.Table(
     sa.Column("first_name", sa.String(80), nullable=False, server_default=""),
     sa.Column("ssn_hash", sa.String(64), info=keyed()),
     sa.Column("licence_hash", sa.String(64), info=keyed()),
+    # name and date of birth; where it is there, their own columns say nothing
+    sa.Column("person_sealed", sa.Text, info=sealed(person_seal.BOUND)),
     sa.UniqueConstraint("ani", "ssn_last_four_hash"),
-    info=personal(Personal(OnErase.REMOVE, line="ani", hidden=("ssn_last_four_hash", "ssn_hash", "licence_hash"))),
+    info=personal(
+        Personal(
+            OnErase.REMOVE,
+            line="ani",
+            hidden=("ssn_last_four_hash", "ssn_hash", "licence_hash", "person_sealed"),
+            opened=person_seal.opened_row,
+        )
+    ),
 )
 
 age_evidence = sa.Table(

@@ -34,7 +34,7 @@ def attach(app: typer.Typer) -> None:
 
 
 def list_keys(as_json: AsJson = False) -> None:
-    """List the keys of the key file, and how much of the database stands under each; reads every hash there is."""
+    """List the keys of the key file, and how many hashes and sealed values stand under each; reads all there are."""
     from billing.rotation import service
 
     settings = open_settings()
@@ -46,11 +46,11 @@ def list_keys(as_json: AsJson = False) -> None:
         for number in range(1, len(ring.keys) + 1)
     ]
     if as_json:
-        names = ("key", "state", "fingerprint", "hashes")
+        names = ("key", "state", "fingerprint", "under_it")
         columns = {one.column: {str(number): count for number, count in one.by_key.items()} for one in found}
         print_document({"keys": [dict(zip(names, row, strict=True)) for row in keys], "columns": columns})
     else:
-        print_table("keys", ("key", "state", "fingerprint", "hashes"), keys)
+        print_table("keys", ("key", "state", "fingerprint", "under it"), keys)
 
 
 def add(dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -74,7 +74,7 @@ def add(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 
 def rotate(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> int:
-    """Put the last key in use and bring every hash under it; calls go on. Cut off, it is simply run again.
+    """Put the last key in use, bring every hash and sealed value under it; calls go on. Cut off, it is run again.
 
     Exit code 3 when all stands under it already, 4 when some rows could not be renewed now.
     """
@@ -88,10 +88,12 @@ def rotate(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
     is_new = pepper.ring.writing != last
     if dry_run:
         wanted = {one.column: count for one in service.standings(engine, pepper) if (count := one.older_than(last))}
+        if plain := service.in_plain(engine):
+            wanted["identity_record (in plain)"] = plain
         if as_json:
             print_document({"key": last, "renewed": 0, "left": 0, "to_renew": wanted, "dry_run": True})
         else:
-            print_table(f"to be brought under key {last}", ("column", "hashes"), list(wanted.items()))
+            print_table(f"to be brought under key {last}", ("column", "values"), list(wanted.items()))
         return ExitCode.OK if wanted or is_new else ExitCode.NOTHING
     if is_new:
         confirm(f"does every machine of this installation have key {last} in its key file?", yes=yes)
@@ -101,7 +103,7 @@ def rotate(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
         print_document({"key": done.key_id, "renewed": done.renewed, "left": done.left, "dry_run": False})
     else:
         rest = f", {done.left} left as they were: run it again" if done.left else ""
-        print_done(f"key {done.key_id} is in use: {done.renewed} hashes brought under it{rest}")
+        print_done(f"key {done.key_id} is in use: {done.renewed} values brought under it{rest}")
     if done.left:
         return ExitCode.PARTIAL
     return ExitCode.OK if done.renewed or is_new else ExitCode.NOTHING

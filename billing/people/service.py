@@ -38,7 +38,7 @@ def export(engine: Engine, clock: Clock, pepper: Pepper, asked: Asked, home_coun
     with transaction(engine) as conn:
         subject = _subject(conn, line, asked.account)
         _record(conn, clock, pepper, subject, asked, Action.EXPORT)
-        return store.kept(conn, subject)
+        return store.kept(conn, subject, pepper)
 
 
 def erase(engine: Engine, clock: Clock, pepper: Pepper, asked: Asked, home_country: str) -> list[Erased]:

@@ -11,17 +11,20 @@ from billing.calls.tables import call
 from billing.people.person import Erased, Kept, Subject, Value
 from migrations.tables import metadata
 from runtime import personal
+from runtime.keys import Pepper
 from runtime.personal import OnErase, Personal
 
 
-def kept(conn: Connection, subject: Subject) -> list[Kept]:
-    """Everything kept of a person, table by table; hashes are left out."""
+def kept(conn: Connection, subject: Subject, pepper: Pepper) -> list[Kept]:
+    """Everything kept of a person, table by table; hashes are left out, what is sealed is opened."""
     return [
         Kept(
             table.name,
             said.on_erase,
             said.why_kept,
-            tuple(_row(row) for row in conn.execute(_shown(table, said).where(_whose(table, said, subject)))),
+            tuple(
+                _row(said, row, pepper) for row in conn.execute(sa.select(table).where(_whose(table, said, subject)))
+            ),
         )
         for table, said in _tables()
     ]
@@ -55,12 +58,10 @@ def _tables() -> Iterator[tuple[sa.Table, Personal]]:
             yield table, said
 
 
-def _row(row: sa.Row[Any]) -> dict[str, Value]:
-    return {str(name): value for name, value in row._mapping.items()}
-
-
-def _shown(table: sa.Table, said: Personal) -> sa.Select[Any]:
-    return sa.select(*(column for column in table.c if column.name not in said.hidden))
+def _row(said: Personal, row: sa.Row[Any], pepper: Pepper) -> dict[str, Value]:
+    values: dict[str, Any] = {str(name): value for name, value in row._mapping.items()}
+    opened: dict[str, Any] = values if said.opened is None else said.opened(values, pepper)
+    return {name: value for name, value in opened.items() if name not in said.hidden}
 
 
 def _whose(table: sa.Table, said: Personal, subject: Subject) -> sa.ColumnElement[bool]:

@@ -52,6 +52,15 @@ class Allocated:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAllocation:
+    """What an allocation is known again by, and the PIN that was drawn: sealed, or (before that) which draw it was."""
+
+    content_hash: str
+    draw: int | None
+    pin_sealed: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AllocationUse:
     """What became of one allocated PIN; `id` orders them."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from billing.accounts.tables import account, pin
 from billing.ledger.tables import ledger_account, posting, transfer
 from billing.operators.tables import operator
-from billing.pins.allocation import AllocationUse
+from billing.pins.allocation import AllocationUse, KeptAllocation
 from billing.pins.pin_range import Period, PinRange, RangeTerms, RangeUse
 from billing.pins.tables import pin_allocation, pin_range
 
@@ -155,13 +155,13 @@ def operator_of(conn: Connection, operator_id: int) -> tuple[str, str] | None:
     return None if row is None else (row.code, row.currency)
 
 
-def allocation(conn: Connection, operator_id: int, key: str) -> tuple[str, int | None] | None:
-    """Content hash and draw of an allocation."""
-    query = sa.select(pin_allocation.c.content_hash, pin_allocation.c.draw).where(
+def allocation(conn: Connection, operator_id: int, key: str) -> KeptAllocation | None:
+    """What is kept of an allocation that a replay is answered from."""
+    query = sa.select(pin_allocation.c.content_hash, pin_allocation.c.draw, pin_allocation.c.pin_sealed).where(
         pin_allocation.c.operator_id == operator_id, pin_allocation.c.key == key
     )
     row = conn.execute(query).first()
-    return None if row is None else (row.content_hash, row.draw)
+    return None if row is None else KeptAllocation(*row)
 
 
 def insert_allocation(conn: Connection, values: dict[str, object]) -> None:

@@ -4,7 +4,9 @@ its hashes stand under (PIN-2, PIN-5)."""
 import sqlalchemy as sa
 
 from runtime.database import Instant, RowId, metadata
-from runtime.keyed import keyed
+from runtime.keyed import Sealed, keyed, sealed
+
+PIN_BOUND = Sealed(beside="content_hash", bound_to=("operator_id", "key"))
 
 pin_range = sa.Table(
     "pin_range",
@@ -36,9 +38,11 @@ pin_allocation = sa.Table(
     sa.Column("content_hash", sa.String(64), nullable=False, info=keyed()),
     sa.Column("account_id", RowId, sa.ForeignKey("account.id"), nullable=False),
     sa.Column("pin_hash", sa.String(64), sa.ForeignKey("pin.pin_hash"), nullable=False, index=True),
-    # which try found a free PIN; none where the PIN was supplied
+    # of before there were seals: which try found a free PIN
     sa.Column("draw", sa.Integer),
     sa.Column("made_by", sa.String(80), nullable=False),
     sa.Column("at", Instant, nullable=False),
+    # the PIN that was drawn here, to be told again; none where it was supplied
+    sa.Column("pin_sealed", sa.String(200), info=sealed(PIN_BOUND)),
     sa.UniqueConstraint("operator_id", "key"),
 )

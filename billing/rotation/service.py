@@ -6,11 +6,13 @@ cut off is simply run again, and a caller is found before, while and after his r
 
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
+from ani.qualification.service import count_plain_persons, seal_persons
 from billing.rotation import store
 from billing.rotation.rotation import Batch, Rotated, Standing
 from billing.rotation.store import Holder
@@ -18,6 +20,7 @@ from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.key_record.service import note_keys, require_keys
 from runtime.keys import KeyFileError, Pepper, load_pepper, use_last_key
+from runtime.sealing import Place, open_sealed, seal
 
 BATCH_ROWS = 500
 PASSES = 5
@@ -29,17 +32,23 @@ Watch = Callable[[str, int, int], None]
 
 
 def standings(engine: Engine, pepper: Pepper) -> list[Standing]:
-    """How many hashes stand under which key, column by column."""
+    """How many hashes and sealed values stand under which key, column by column."""
     keys = len(pepper.ring.keys)
     with reading(engine) as conn:
-        return [store.standing(conn, holder, keys) for holder in store.holders()]
+        return [found for holder in store.holders() for found in store.standings(conn, holder, keys)]
 
 
 def older(engine: Engine, pepper: Pepper) -> list[str]:
-    """The columns in which something stands under an older key than the one in use."""
+    """The columns in which something stands under an older key than the one in use, or in plain where it is sealed."""
     writing = pepper.ring.writing
     with reading(engine) as conn:
-        return [holder.name for holder in store.holders() if store.has_older(conn, holder, writing)]
+        found = [holder.name for holder in store.holders() if store.has_older(conn, holder, writing)]
+    return [*found, "identity_record.birth_on (in plain)"] if in_plain(engine) else found
+
+
+def in_plain(engine: Engine) -> int:
+    """How many persons stand in plain, from before there were seals."""
+    return count_plain_persons(engine)
 
 
 def put_in_use(engine: Engine, clock: Clock, path: Path) -> Pepper:
@@ -57,7 +66,9 @@ def put_in_use(engine: Engine, clock: Clock, path: Path) -> Pepper:
 
 
 def rotate(engine: Engine, pepper: Pepper, watch: Watch | None = None, *, batch_rows: int = BATCH_ROWS) -> Rotated:
-    """Bring every hash under the key in use; those that are there stay. Can be run again, and beside running calls.
+    """Bring every hash and sealed value under the key in use; seal what stands in plain from before there were seals.
+
+    What is there already stays. Can be run again, and beside running calls.
 
     A row is left when somebody else kept it locked all the time, or when the same secret stands under the newest key
     already. Raises KeyFileError for what no key of the file can have written.
@@ -65,6 +76,9 @@ def rotate(engine: Engine, pepper: Pepper, watch: Watch | None = None, *, batch_
     require_keys(engine, pepper)
     key_id = pepper.ring.writing
     renewed = left = 0
+    while sealed := seal_persons(engine, pepper, batch_rows):
+        renewed += sealed
+        _rest()
     for holder in store.holders():
         done, kept = _renew_column(engine, pepper, holder, key_id, watch or _nobody, batch_rows)
         renewed, left = renewed + done, left + kept
@@ -77,10 +91,10 @@ def _renew_column(
     with reading(engine) as conn:
         if not store.has_older(conn, holder, key_id):
             return 0, 0
-        found = store.standing(conn, holder, len(pepper.ring.keys))
-    if 0 in found.by_key:
-        raise KeyFileError(f"{found.column} has {found.by_key[0]} hashes under a key that the key file does not have")
-    total, done = found.older_than(key_id), 0
+        for found in store.standings(conn, holder, len(pepper.ring.keys)):
+            if 0 in found.by_key:
+                raise KeyFileError(f"{found.column} has {found.by_key[0]} under a key that the key file does not have")
+        total, done = store.count_older(conn, holder, key_id), 0
     for _ in range(PASSES):
         for batch in _batches(engine, pepper, holder, key_id, batch_rows):
             done += batch.renewed
@@ -90,18 +104,21 @@ def _renew_column(
                 return done, 0
         _rest()
     with reading(engine) as conn:
-        return done, store.standing(conn, holder, len(pepper.ring.keys)).older_than(key_id)
+        return done, store.count_older(conn, holder, key_id)
 
 
 def _batches(engine: Engine, pepper: Pepper, holder: Holder, key_id: int, batch_rows: int) -> Iterable[Batch]:
     """One pass over the column; each batch a transaction of its own, with a moment for others between."""
+    resealed = partial(_resealed, pepper)
     after_id: int | None = 0
     rows = batch_rows
     careful_until: int | None = None
     while after_id is not None:
         try:
             with transaction(engine) as conn:
-                batch = store.renew(conn, holder, pepper.renewed, key_id=key_id, after_id=after_id, limit=rows)
+                batch = store.renew(
+                    conn, holder, pepper.renewed, resealed, key_id=key_id, after_id=after_id, limit=rows
+                )
         except IntegrityError:
             if rows > 1:
                 rows, careful_until = 1, batch_rows
@@ -115,6 +132,10 @@ def _batches(engine: Engine, pepper: Pepper, holder: Holder, key_id: int, batch_
             if careful_until == 0:
                 rows, careful_until = batch_rows, None
         _rest()
+
+
+def _resealed(pepper: Pepper, before: Place, after: Place, stored: str) -> str:
+    return seal(pepper, after, open_sealed(pepper, before, stored))
 
 
 def _rest() -> None:

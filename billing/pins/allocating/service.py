@@ -1,9 +1,10 @@
 """PINs that an outside system supplies or asks for: each allocation once under the id it chose before (PIN-5).
 
-A PIN that is drawn here is made of this installation's key, the operator, the id and the number of the draw: so a
-replay can give the same digits again although only their hash is kept.
+A PIN that is drawn here is kept sealed beside its hash, so that a replay can give the same digits again. One that was
+drawn before there were seals is made again of key 1, the operator, the id and the number of the draw.
 """
 
+import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,12 +17,14 @@ from billing.accounts.service import draw_number
 from billing.ledger.transfer import ChangedReplayError
 from billing.operators.store import operator_named
 from billing.pins import store
-from billing.pins.allocation import Allocated, AllocationRefusal, AllocationUse, Wanted
+from billing.pins.allocation import Allocated, AllocationRefusal, AllocationUse, KeptAllocation, Wanted
 from billing.pins.pin_range import PinRange, ends_at
+from billing.pins.tables import PIN_BOUND
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError
 from runtime.keys import Pepper
+from runtime.sealing import Place, open_sealed, seal
 
 _DRAWS = 100
 _ATTEMPTS = 3
@@ -97,8 +100,8 @@ def _allocate(
         return AllocationRefusal.RANGE_FULL
     account_id, number = account
     account_id = account_id or _open_account(conn, wanted.operator_id, number, now)
-    digits, draw = drawn
-    pin_hash = pepper.digest("pin", digits)
+    pin_hash = pepper.digest("pin", drawn)
+    is_drawn = wanted.pin is None
     ends = wanted.expires_at or (None if found is None else ends_at(found.period, found.period_days, now))
     range_id = None if found is None else found.id
     account_store.insert_pin(conn, account_id=account_id, pin_hash=pin_hash, at=now, expires_at=ends, range_id=range_id)
@@ -108,22 +111,26 @@ def _allocate(
         "content_hash": content_hash,
         "account_id": account_id,
         "pin_hash": pin_hash,
-        "draw": draw,
+        "draw": None,
+        "pin_sealed": seal(pepper, _place(wanted, content_hash), drawn) if is_drawn else None,
         "made_by": made_by[:80],
         "at": now,
     }
     store.insert_allocation(conn, kept)
-    shown = None if draw is None else digits
+    shown = drawn if is_drawn else None
     return Allocated(wanted.key, number, wanted.range_name, now, ends, is_replay=False, pin=shown)
 
 
-def _replayed(conn: Connection, pepper: Pepper, wanted: Wanted, before: tuple[str, int | None]) -> Allocated:
-    kept_hash, draw = before
-    if not pepper.is_digest(kept_hash, "allocation", *wanted.content()):
+def _replayed(conn: Connection, pepper: Pepper, wanted: Wanted, before: KeptAllocation) -> Allocated:
+    if not pepper.is_digest(before.content_hash, "allocation", *wanted.content()):
         raise ChangedReplayError("this id was used for another allocation")
     (use,) = store.allocation_uses(conn, wanted.operator_id, limit=1, key=wanted.key)
     found = None if use.range_name is None else store.range_named(conn, wanted.operator_id, use.range_name)
-    pin = None if draw is None else _digits(pepper, wanted, found.prefix if found else "", draw)
+    pin = None
+    if before.pin_sealed is not None:
+        pin = open_sealed(pepper, _place(wanted, before.content_hash), before.pin_sealed)
+    elif before.draw is not None:
+        pin = _redrawn(pepper, wanted, found.prefix if found else "", before.draw)
     made = Allocated(use.key, use.account_number, use.range_name, use.at, use.expires_at, is_replay=False, pin=pin)
     return replace(made, is_replay=True)
 
@@ -161,23 +168,26 @@ def _open_account(conn: Connection, operator_id: int, number: str, now: datetime
     )
 
 
-def _pin(
-    conn: Connection, pepper: Pepper, wanted: Wanted, found: PinRange | None
-) -> tuple[str, int | None] | AllocationRefusal:
-    """The digits, and which draw found them free; no draw where they were supplied."""
+def _pin(conn: Connection, pepper: Pepper, wanted: Wanted, found: PinRange | None) -> str | AllocationRefusal:
+    """The digits: those that were supplied, or random ones that nobody has."""
     if wanted.pin is not None:
         is_taken = account_store.is_pin_taken(conn, pepper.digests("pin", wanted.pin))
-        return AllocationRefusal.PIN_TAKEN if is_taken else (wanted.pin, None)
+        return AllocationRefusal.PIN_TAKEN if is_taken else wanted.pin
     prefix = found.prefix if found else ""
-    reserved = () if prefix else store.prefixes(conn)
-    for draw in range(_DRAWS):
-        digits = _digits(pepper, wanted, prefix, draw)
+    free, reserved = PIN_DIGITS - len(prefix), () if prefix else store.prefixes(conn)
+    for _ in range(_DRAWS):
+        digits = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
         if not digits.startswith(reserved) and not account_store.is_pin_taken(conn, pepper.digests("pin", digits)):
-            return digits, draw
+            return digits
     return AllocationRefusal.RANGE_FULL
 
 
-def _digits(pepper: Pepper, wanted: Wanted, prefix: str, draw: int) -> str:
+def _place(wanted: Wanted, content_hash: str) -> Place:
+    row = {"content_hash": content_hash, "operator_id": wanted.operator_id, "key": wanted.key}
+    return PIN_BOUND.place("pin_allocation", "pin_sealed", row)
+
+
+def _redrawn(pepper: Pepper, wanted: Wanted, prefix: str, draw: int) -> str:
     free = PIN_DIGITS - len(prefix)
     number = int(pepper.first_digest("allocated-pin", str(wanted.operator_id), wanted.key, str(draw)), 16)
     return f"{prefix}{number % 10**free:0{free}d}"

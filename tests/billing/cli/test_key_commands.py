@@ -27,7 +27,7 @@ def terminal(sqlite_url: str, installation: Callable[[str], None]) -> Terminal:
 
 def states(terminal: Terminal) -> list[tuple[int, str, int]]:
     listed = terminal.must("key", "list", "--json").document["keys"]
-    return [(one["key"], one["state"], one["hashes"]) for one in listed]
+    return [(one["key"], one["state"], one["under_it"]) for one in listed]
 
 
 def test_a_key_is_added_and_everything_comes_under_it(terminal: Terminal) -> None:
@@ -49,7 +49,7 @@ def test_a_key_is_added_and_everything_comes_under_it(terminal: Terminal) -> Non
     assert terminal.run("key", "rotate", "--yes").code == 3
     terminal.must("pin", "issue", "100")
     assert states(terminal)[1] == (2, "in use", 4)
-    assert terminal.must("key", "list").out.startswith("key\tstate\tfingerprint\thashes\n1\tolder\t")
+    assert terminal.must("key", "list").out.startswith("key\tstate\tfingerprint\tunder it\n1\tolder\t")
     assert Path("pepper").stat().st_mode & 0o777 == 0o600
 
 

@@ -1,0 +1,1 @@
+"""What is sealed of the persons of a line."""
