@@ -1,5 +1,7 @@
 """Keeping who looked at whose data. A person stands in the record as a keyed hash of his line or his account's id."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.engine import Connection, Engine
 
 from ani.access import store
@@ -35,3 +37,13 @@ def record_read(engine: Engine, clock: Clock, pepper: Pepper, line: str, *, by: 
     """Keep that somebody is about to be shown what is kept of a line (E.164)."""
     with transaction(engine) as conn:
         record(conn, clock, names(pepper, line, None), by=by, action=Action.READ, reason=reason)
+
+
+def record_reads(
+    engine: Engine, clock: Clock, pepper: Pepper, people: Iterable[tuple[str, int | None]], *, by: str, reason: str
+) -> None:
+    """The same for many at once, each a line ("" if there is none) and an account; each name of theirs is kept once."""
+    found = {name for line, account_id in people for name in names(pepper, line, account_id)}
+    if found:
+        with transaction(engine) as conn:
+            record(conn, clock, sorted(found), by=by, action=Action.READ, reason=reason)

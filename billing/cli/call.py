@@ -13,19 +13,24 @@ from runtime.command import (
     command_group,
     money_document,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
     print_record,
     print_table,
+    staff_name,
 )
 from runtime.faults import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine import Engine
 
     from billing.calls.call import Call, Cdr
     from billing.calls.explanation import Explanation
+    from runtime.settings import Settings
 
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="Id of the call, or the digits it begins with.")]
 COLUMNS = ("call", "ended", "from", "to", "account", "disposition", "talked s", "charged")
@@ -47,12 +52,13 @@ def list_calls(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List calls that have ended."""
+    """List calls that have ended; who looked is kept."""
     from billing.accounts.service import find_account
     from billing.calls.store import list_cdrs
     from runtime.database import reading
 
-    engine = open_engine(open_settings())
+    settings = open_settings()
+    engine = open_engine(settings)
     account_id = find_account(engine, account).id if account else None
     with reading(engine) as conn:
         found = list_cdrs(
@@ -64,6 +70,7 @@ def list_calls(
             ani=line,
         )
         numbers = _account_numbers(engine, {record.account_id for record in found})
+    _keep_who_looked(settings, engine, [(record.ani, record.account_id) for record in found], "call list")
     if as_json:
         print_document([_cdr_document(record, numbers) for record in found])
         return
@@ -71,8 +78,8 @@ def list_calls(
 
 
 def show(call: CallId, as_json: AsJson = False) -> None:
-    """Show one call: where it is, or its record when it has ended."""
-    explanation, numbers = _find(call)
+    """Show one call: where it is, or its record when it has ended; who looked is kept."""
+    explanation, numbers = _find(call, "show")
     document = _call_document(explanation.call, numbers)
     document["cdr"] = None if explanation.cdr is None else _cdr_document(explanation.cdr, numbers)
     if as_json:
@@ -96,8 +103,11 @@ def show(call: CallId, as_json: AsJson = False) -> None:
 
 
 def explain(call: CallId, as_json: AsJson = False) -> None:
-    """Tell why a call went and cost as it did: everything kept of it, in the order it happened."""
-    explanation, numbers = _find(call)
+    """Tell why a call went and cost as it did: everything kept of it, in the order it happened.
+
+    Who looked is kept.
+    """
+    explanation, numbers = _find(call, "explain")
     if as_json:
         print_document(_explanation_document(explanation, numbers))
         return
@@ -111,13 +121,14 @@ def explain(call: CallId, as_json: AsJson = False) -> None:
             print_done(step)
 
 
-def _find(id_or_prefix: str) -> "tuple[Explanation, dict[int, str]]":
+def _find(id_or_prefix: str, why: str) -> "tuple[Explanation, dict[int, str]]":
     from billing.calls import service
     from billing.calls.call import AmbiguousCallError
     from billing.calls.store import find_call
     from runtime.database import reading
 
-    engine = open_engine(open_settings())
+    settings = open_settings()
+    engine = open_engine(settings)
     try:
         with reading(engine) as conn:
             call = find_call(conn, id_or_prefix)
@@ -125,7 +136,19 @@ def _find(id_or_prefix: str) -> "tuple[Explanation, dict[int, str]]":
         raise CommandError(f"several calls begin with {id_or_prefix}: give more of the id") from None
     if call is None:
         raise NotFoundError(f"no call {id_or_prefix}")
+    _keep_who_looked(settings, engine, [(call.ani, call.account_id)], f"call {why} {call.call_id}")
     return service.explain(engine, call.call_id), _account_numbers(engine, {call.account_id})
+
+
+def _keep_who_looked(
+    settings: "Settings", engine: "Engine", people: "Iterable[tuple[str, int | None]]", reason: str
+) -> None:
+    """Before anything is shown: the lines and the accounts of the calls (AGE-5)."""
+    from ani.access.service import record_reads
+    from runtime.clock import SystemClock
+
+    pepper = open_pepper(settings, engine)
+    record_reads(engine, SystemClock(), pepper, people, by=staff_name(), reason=reason)
 
 
 def _account_numbers(engine: "Engine", ids: set[int | None]) -> dict[int, str]:

@@ -117,3 +117,18 @@ def test_the_audit_finds_what_was_changed_behind_the_ledger(terminal: Terminal, 
     assert terminal.run("ledger", "audit").out.startswith("check\tsubject")
     with reading(engine) as conn:
         assert conn.execute(sa.text("SELECT count(*) FROM transfer")).scalar_one() == 2
+
+
+def test_who_looked_at_a_call_is_kept(terminal: Terminal) -> None:
+    assert terminal.run("person", "accesses", "--line", LINE).code == 3
+    for words in (("list",), ("show", CALL), ("explain", CALL[:5], "--json")):
+        terminal.must("call", *words)
+    terminal.must("call", "list", "--line", "+12125559999")
+    for whose in (("--line", LINE), ("--account", "100")):
+        looked = terminal.must("person", "accesses", *whose, "--json").document
+        assert [(one["action"], one["reason"]) for one in looked] == [
+            ("read", f"call explain {CALL}"),
+            ("read", f"call show {CALL}"),
+            ("read", "call list"),
+        ]
+    assert terminal.run("call", "show", "ffff").code == 3
