@@ -49,7 +49,7 @@ class GroupCommit(Generic[Q, A]):
 
     def ask(self, engine: Engine, request: Q) -> A:
         """The answer, or the exception raised as if `work` had been called for this request alone."""
-        seat = _ThreadSeat[Q, A](request)
+        seat: _ThreadSeat[Q, A] = _ThreadSeat(request)
         queue = self._queue(engine)
         if queue.leads_at_once(seat) or queue.leads_after_waiting(seat):
             _Writer(engine, self._work, queue).write(seat)
@@ -58,17 +58,19 @@ class GroupCommit(Generic[Q, A]):
     def submit(self, engine: Engine, request: Q, pool: Executor) -> "Future[A]":
         """The same without waiting; when it is this request's turn to write, that is done on the pool."""
         queue = self._queue(engine)
-        seat = _FutureSeat[Q, A](request, pool, _Writer(engine, self._work, queue).write)
+        seat: _FutureSeat[Q, A] = _FutureSeat(request, pool, _Writer(engine, self._work, queue).write)
         if queue.leads_at_once(seat) and not seat.lead():
             queue.hand_on()
         return seat.future
 
     def _queue(self, engine: Engine) -> "_Queue[Q, A]":
-        with self._mutex:
-            found = self._queues.get(engine)
-            if found is None:
-                found = self._queues[engine] = _Queue(WRITERS[engine.dialect.name], self._most)
-            return found
+        found = self._queues.get(engine)
+        if found is None:
+            with self._mutex:
+                found = self._queues.get(engine)
+                if found is None:
+                    found = self._queues[engine] = _Queue(WRITERS[engine.dialect.name], self._most)
+        return found
 
 
 class _Queue(Generic[Q, A]):
@@ -144,7 +146,8 @@ class _Writer(Generic[Q, A]):
             self._answer(group)
         finally:
             for seat in group:
-                seat.answer(WriterLostError("the thread that wrote was ended"))
+                if not seat.is_answered:
+                    seat.answer(WriterLostError("the thread that wrote was ended"))
             self._queue.hand_on()
 
     def _answer(self, group: "list[_Seat[Q, A]]") -> None:
@@ -200,6 +203,8 @@ class _AwayError(Exception):
 class _Seat(ABC, Generic[Q, A]):
     """One who waits for an answer; the first answer holds."""
 
+    __slots__ = ("is_answered", "is_chosen", "request")
+
     def __init__(self, request: Q) -> None:
         self.request = request
         self.is_answered = False
@@ -216,6 +221,8 @@ class _Seat(ABC, Generic[Q, A]):
 
 class _ThreadSeat(_Seat[Q, A]):
     """A thread that waits."""
+
+    __slots__ = ("_answer", "wake")
 
     def __init__(self, request: Q) -> None:
         super().__init__(request)
@@ -241,6 +248,8 @@ class _ThreadSeat(_Seat[Q, A]):
 
 class _FutureSeat(_Seat[Q, A]):
     """One who is told later, and writes on a pool."""
+
+    __slots__ = ("_pool", "_write", "future")
 
     def __init__(self, request: Q, pool: Executor, write: Callable[[_Seat[Q, A]], Any]) -> None:
         super().__init__(request)

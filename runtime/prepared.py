@@ -37,63 +37,46 @@ class Prepared:
     def all(self, conn: Connection, **values: object) -> list[tuple[Any, ...]]:
         """Every row."""
         compiled = self._compiled(conn)
-        try:
-            rows = driver_of(conn).execute(compiled.text, compiled.parameters(values)).fetchall()
-        except conn.dialect.loaded_dbapi.Error as error:
-            raise translated(conn, compiled.text, error) from error
-        return compiled.converted(rows)
+        return compiled.rows(conn, (compiled.parameters(values),))
 
-    def all_of_each(self, conn: Connection, given: Iterable[dict[str, object]]) -> list[tuple[Any, ...]]:
-        """Every row, run once for each of these parameters."""
+    def all_of_each(self, conn: Connection, names: Sequence[str], keys: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Every row, run once for each of these keys: the values of the parameters of these names."""
         compiled = self._compiled(conn)
-        rows: list[tuple[Any, ...]] = []
-        try:
-            run = driver_of(conn).execute
-            for values in given:
-                rows += run(compiled.text, compiled.parameters(values)).fetchall()
-        except conn.dialect.loaded_dbapi.Error as error:
-            raise translated(conn, compiled.text, error) from error
-        return compiled.converted(rows)
+        if compiled.takes_as_given(names):
+            return compiled.rows(conn, keys)
+        return compiled.rows(conn, [compiled.parameters(dict(zip(names, key, strict=True))) for key in keys])
 
     def run(self, conn: Connection, **values: object) -> int:
         """Run it and give the number of rows it changed."""
         compiled = self._compiled(conn)
-        try:
-            return int(driver_of(conn).execute(compiled.text, compiled.parameters(values)).rowcount)
-        except conn.dialect.loaded_dbapi.Error as error:
-            raise translated(conn, compiled.text, error) from error
+        return compiled.count(conn, (compiled.parameters(values),))
 
     def run_each(self, conn: Connection, rows: Iterable[dict[str, object]]) -> None:
         """Run it once for each row of parameters."""
         compiled = self._compiled(conn)
-        parameters = [compiled.parameters(row) for row in rows]
-        if not parameters:
-            return
-        try:
-            driver_of(conn).cursor().executemany(compiled.text, parameters)
-        except conn.dialect.loaded_dbapi.Error as error:
-            raise translated(conn, compiled.text, error) from error
+        compiled.count(conn, [compiled.parameters(row) for row in rows])
 
     def _compiled(self, conn: Connection) -> "_Compiled":
-        found = self._by_dialect.get(conn.dialect.name)
+        dialect = conn.dialect
+        found = self._by_dialect.get(dialect.name)
         if found is None:
-            found = _Compiled(self._statement, self._columns, conn.dialect)
-            self._by_dialect[conn.dialect.name] = found
+            kind = _Wired if dialect.name == "postgresql" else _Compiled
+            found = self._by_dialect[dialect.name] = kind(self._statement, self._columns, dialect)
         return found
 
 
 class _Compiled:
     """The text, the parameters and the conversions of one statement for one kind of database."""
 
-    __slots__ = ("_columns", "_converts", "_fixed", "_names", "_positional", "text")
+    __slots__ = ("_columns", "_converts", "_fixed", "_names", "text")
 
     def __init__(self, statement: Statement, columns: Sequence[str] | None, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect, column_keys=list(columns) if columns is not None else None)
+        keys = list(columns) if columns is not None else None
+        compiled = statement.compile(dialect=self.wording(dialect), column_keys=keys)
         if not isinstance(compiled, sa.sql.compiler.SQLCompiler):
             raise TypeError("only statements that are compiled to SQL can be prepared")
         self.text = compiled.string
-        self._positional = bool(compiled.positional)
-        self._names = tuple(compiled.positiontup or ()) if self._positional else tuple(compiled.binds)
+        self._names = tuple(compiled.positiontup or ())
         binds = compiled.binds
         self._fixed = {name: binds[name].value for name in self._names if not binds[name].required}
         binders = [(name, binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in self._names]
@@ -106,33 +89,107 @@ class _Compiled:
             (at, convert) for at, convert in enumerate(results) if convert is not None
         ]
 
-    def parameters(self, values: dict[str, object]) -> Sequence[object] | dict[str, object]:
+    def takes_as_given(self, names: Sequence[str]) -> bool:
+        """Whether these parameters, in this order, are all, and nothing is to be converted."""
+        return not self._converts and not self._fixed and self._names == tuple(names)
+
+    def parameters(self, values: dict[str, object]) -> Sequence[object]:
         """The values as the driver takes them."""
         if self._fixed:
             values = {**self._fixed, **values}
         bound = [values[name] for name in self._names]
         for at, convert in self._converts:
             bound[at] = convert(bound[at])
-        return bound if self._positional else dict(zip(self._names, bound, strict=True))
+        return bound
+
+    @staticmethod
+    def wording(dialect: Dialect) -> Dialect:
+        """The dialect its text is written in, with parameters that are told by their order."""
+        return dialect
+
+    def rows(self, conn: Connection, each: Iterable[Sequence[object]]) -> list[tuple[Any, ...]]:
+        """Every row of running it with each of these parameters."""
+        rows: list[tuple[Any, ...]] = []
+        text = self.text
+        try:
+            run = driver_of(conn).execute
+            for parameters in each:
+                rows += run(text, parameters)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, text, error) from error
+        return self.converted(rows)
+
+    def count(self, conn: Connection, each: Iterable[Sequence[object]]) -> int:
+        """How many rows it changed, run with each of these parameters."""
+        changed = 0
+        try:
+            run = driver_of(conn).execute
+            for parameters in each:
+                changed += run(self.text, parameters).rowcount
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, self.text, error) from error
+        return changed
 
     def converted(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows as the columns' types promise them."""
         if not self._columns:
             return rows
+        columns = self._columns
         changed = []
         for row in rows:
             values = list(row)
-            for at, convert in self._columns:
-                values[at] = convert(values[at])
+            for at, convert in columns:
+                value = values[at]
+                if value is not None:
+                    values[at] = convert(value)
             changed.append(tuple(values))
         return changed
+
+
+class _Wired(_Compiled):
+    """The same for PostgreSQL."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def wording(dialect: Dialect) -> Dialect:
+        kind: Any = type(dialect)
+        numbered: Dialect = kind(paramstyle="numeric_dollar")
+        return numbered
+
+    def rows(self, conn: Connection, each: Iterable[Sequence[object]]) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        try:
+            run = wire_of(conn).rows
+            for parameters in each:
+                rows += run(self.text, parameters)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, self.text, error) from error
+        return self.converted(rows)
+
+    def count(self, conn: Connection, each: Iterable[Sequence[object]]) -> int:
+        changed = 0
+        try:
+            run = wire_of(conn).count
+            for parameters in each:
+                changed += run(self.text, parameters)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, self.text, error) from error
+        return changed
+
+
+def wire_of(conn: Connection) -> Any:
+    """PostgreSQL's statements on this connection: a `runtime.wire.Wire`; its driver need not be there for SQLite."""
+    from runtime.wire import wire_of as found
+
+    return found(conn)
 
 
 def driver_of(conn: Connection) -> Any:
     """The driver's connection, inside a transaction that SQLAlchemy knows of."""
     if not conn.in_transaction():
         conn.begin()
-    return conn.connection.driver_connection
+    return conn.connection.dbapi_connection
 
 
 def translated(conn: Connection, text: str, error: Exception) -> BaseException:

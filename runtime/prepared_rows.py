@@ -1,7 +1,8 @@
 """Statements for many rows at once, so that a group of requests costs few of them.
 
-PostgreSQL gets one statement over arrays. SQLite, where a statement costs no round trip, runs one for each row: that is
-faster than to hand it a list. Which columns there are, and their conversions, are taken from the tables.
+PostgreSQL gets one statement over arrays where there are several rows. SQLite, where a statement costs no round trip,
+runs one for each row: that is faster than to hand it a list. Which columns there are, and their conversions, are taken
+from the tables.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
-from runtime.prepared import Convert, Prepared, driver_of, translated
+from runtime.prepared import Convert, Prepared, driver_of, translated, wire_of
 
 Row = Sequence[object]
 _MANY = 100
@@ -34,10 +35,8 @@ class KeyedRead:
     def all(self, conn: Connection, keys: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Every row; each key is given once, as its columns' values."""
         found = sorted(keys)
-        if conn.dialect.name != "postgresql":
-            return self._single.all_of_each(conn, [dict(zip(self._keys, key, strict=True)) for key in found])
-        if not found:
-            return []
+        if len(found) < 2 or conn.dialect.name != "postgresql":
+            return self._single.all_of_each(conn, self._keys, found)
         if self._listed is None:
             # Not before: the type of a foreign key is known when the table it points to is.
             self._listed = Prepared(self._statement.where(sa.text(_among(self._columns, self._keys, conn.dialect))))
@@ -78,11 +77,19 @@ def sent_together(conn: Connection) -> Iterator[None]:
     if conn.dialect.name != "postgresql":
         yield
         return
+    wire = wire_of(conn)
+    wire.begin_together()
+    is_whole = False
     try:
-        with driver_of(conn).pipeline():
-            yield
-    except conn.dialect.loaded_dbapi.Error as error:
-        raise translated(conn, "several statements", error) from error
+        yield
+        is_whole = True
+    finally:
+        waiting = wire.end_together()
+    if is_whole:
+        try:
+            wire.send(waiting)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise translated(conn, "several statements", error) from error
 
 
 class RowWrite:
@@ -106,20 +113,22 @@ class RowWrite:
         self._table = table
         self._keys, self._sets, self._adds, self._once = tuple(keys), tuple(sets), tuple(adds), once
         self._columns = [table.c[name] for name in (*keys, *sets, *adds)]
-        self._by_dialect: dict[str, tuple[str, list[tuple[int, Convert]]]] = {}
+        self._by_dialect: dict[str, tuple[str, str, list[tuple[int, Convert]]]] = {}
 
     def run(self, conn: Connection, rows: Sequence[Row]) -> None:
         """Write the rows; raises the sqlalchemy.exc error when the database refuses one, and then nothing is kept."""
         if not rows:
             return
-        text, converts = self._prepared(conn.dialect)
+        text, text_of_one, converts = self._prepared(conn.dialect)
         if converts:
             rows = _all_converted(rows, converts)
         try:
-            if conn.dialect.name == "postgresql":
-                driver_of(conn).execute(text, [array(values) for values in zip(*rows, strict=True)])
+            if conn.dialect.name != "postgresql":
+                driver_of(conn).executemany(text_of_one, rows)
+            elif len(rows) == 1:
+                wire_of(conn).write(text_of_one, rows[0])
             else:
-                driver_of(conn).executemany(text, rows)
+                wire_of(conn).write(text, [array(values) for values in zip(*rows, strict=True)])
         except conn.dialect.loaded_dbapi.Error as error:
             raise translated(conn, text, error) from error
 
@@ -128,7 +137,7 @@ class RowWrite:
         if conn.dialect.name != "postgresql" or len(rows) < _MANY:
             self.run(conn, rows)
             return
-        _, converts = self._prepared(conn.dialect)
+        _, _, converts = self._prepared(conn.dialect)
         text = f"COPY {self._table.name} ({', '.join(self._sets)}) FROM STDIN"
         try:
             with driver_of(conn).cursor() as cursor, cursor.copy(text) as copy:
@@ -137,26 +146,30 @@ class RowWrite:
         except conn.dialect.loaded_dbapi.Error as error:
             raise translated(conn, text, error) from error
 
-    def _prepared(self, dialect: Dialect) -> tuple[str, list[tuple[int, Convert]]]:
+    def _prepared(self, dialect: Dialect) -> tuple[str, str, list[tuple[int, Convert]]]:
         found = self._by_dialect.get(dialect.name)
         if found is None:
-            binders = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in self._columns]
-            converts: list[tuple[int, Convert]] = [
-                (at, convert) for at, convert in enumerate(binders) if convert is not None
-            ]
-            text = self._over_arrays(dialect) if dialect.name == "postgresql" else self._for_each()
-            found = (text, converts)
+            converts: list[tuple[int, Convert]] = []
+            for at, column in enumerate(self._columns):
+                convert = column.type.dialect_impl(dialect).bind_processor(dialect)
+                # Both drivers take a truth value as it is.
+                if convert is not None and not isinstance(column.type, sa.Boolean):
+                    converts.append((at, convert))
+            if dialect.name == "postgresql":
+                found = (self._over_arrays(dialect), self._of_one("$"), converts)
+            else:
+                found = ("", self._of_one("?"), converts)
             self._by_dialect[dialect.name] = found
         return found
 
     # Only names of tables and columns, which no request can choose, are put into the texts.
 
-    def _for_each(self) -> str:
+    def _of_one(self, mark: str) -> str:
         name = self._table.name
+        numbers = {column.name: f"{mark}{at}" for at, column in enumerate(self._columns, 1)}
         if not self._keys:
-            marks = ", ".join("?" * len(self._sets))
+            marks = ", ".join(numbers.values())
             return f"INSERT INTO {name} ({', '.join(self._sets)}) VALUES ({marks}){self._conflict()}"  # noqa: S608 - names of ours
-        numbers = {column.name: f"?{at}" for at, column in enumerate(self._columns, 1)}
         changes = [f"{name} = {numbers[name]}" for name in self._sets]
         changes += [f"{name} = {name} + {numbers[name]}" for name in self._adds]
         where = " AND ".join(f"{key} = {numbers[key]}" for key in self._keys)
@@ -164,7 +177,9 @@ class RowWrite:
 
     def _over_arrays(self, dialect: Dialect) -> str:
         name = self._table.name
-        arrays = ", ".join(f"CAST(%s AS {column.type.compile(dialect)}[])" for column in self._columns)
+        arrays = ", ".join(
+            f"CAST(${at} AS {column.type.compile(dialect)}[])" for at, column in enumerate(self._columns, 1)
+        )
         given = f"unnest({arrays}) AS given ({', '.join(column.name for column in self._columns)})"
         if not self._keys:
             columns = ", ".join(self._sets)
@@ -188,5 +203,7 @@ def _all_converted(rows: Sequence[Row], converts: list[tuple[int, Convert]]) -> 
 def _converted(row: Row, converts: list[tuple[int, Convert]]) -> list[object]:
     values = list(row)
     for at, convert in converts:
-        values[at] = convert(values[at])
+        value = values[at]
+        if value is not None:
+            values[at] = convert(value)
     return values

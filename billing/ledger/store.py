@@ -46,12 +46,12 @@ FUNDS_COLUMNS = (
     account.c.id,
     account.c.operator_id,
     account.c.currency,
-    account.c.state == sa.literal("open"),
+    account.c.state == sa.literal_column("'open'"),
     account.c.balance_micros,
     account.c.held_micros,
     account.c.limit_micros,
     account.c.revision,
-    account.c.state == sa.literal("suspended"),
+    account.c.state == sa.literal_column("'suspended'"),
     account.c.expires_at,
 )
 _FUNDS = sa.select(*FUNDS_COLUMNS).with_for_update(key_share=True)

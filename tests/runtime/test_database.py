@@ -79,3 +79,19 @@ def test_ids_are_sortable_and_the_clock_is_utc() -> None:
 def _count(engine: Engine) -> int:
     with database.reading(engine) as conn:
         return int(conn.scalar(sa.select(sa.func.count()).select_from(operator)) or 0)
+
+
+def test_a_connection_serves_one_transaction_after_another(engine: Engine) -> None:
+    with database.transaction(engine) as conn:
+        first = conn.connection.dbapi_connection
+    with database.transaction(engine) as conn:
+        assert conn.connection.dbapi_connection is first
+        conn.execute(sa.insert(operator), ROW)
+    assert _count(engine) == 1
+    with pytest.raises(IntegrityError), database.transaction(engine) as conn:
+        conn.execute(sa.insert(operator), ROW)
+    with database.transaction(engine) as conn:
+        assert conn.execute(sa.select(sa.func.count()).select_from(operator)).scalar_one() == 1
+    engine.dispose()
+    with database.transaction(engine) as conn:
+        assert conn.connection.dbapi_connection is not first

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from runtime import database
+from runtime.wire import KEPT_AS, Wire
 
 LAST_STATEMENT = 14
 """Longer than nearly every transaction: some draws break nothing."""
@@ -114,6 +115,19 @@ class _Breaking:
         self._at = 0
 
 
+class _BreakingWire(Wire):
+    """What is run on libpq breaks as what is run by the driver."""
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__(driver)
+        self._next_statement = driver.next_statement
+
+    def named(self, text: str) -> bytes:
+        """Called for each statement."""
+        self._next_statement()
+        return super().named(text)
+
+
 def open_database(url: str, faults: Faults) -> Engine:
     """The product's engine, on connections that fail as `faults` says; nothing is kept safe from a power cut."""
     engine = database.create_engine(url)
@@ -172,5 +186,6 @@ def open_database(url: str, faults: Faults) -> Engine:
             "do_connect",
             lambda dialect, record, arguments, options: BreakingPostgres.connect(*arguments, **options),
         )
+        sa.event.listen(engine, "connect", lambda made, record: record.info.update({KEPT_AS: _BreakingWire(made)}))
     engine.update_execution_options(turn=faults)
     return engine
