@@ -1,7 +1,6 @@
 """The gateway process: FastAGI in front, AMI behind, and nothing it could not lose at any moment."""
 
 import asyncio
-import gc
 import ipaddress
 import signal
 import sys
@@ -36,6 +35,7 @@ from ivr.settlement import Settler
 from ivr.switch_record import record_of
 from ivr.turns import DialRules, Turns
 from runtime.clock import SystemClock
+from runtime.cycles import look_for_cycles_seldom
 from runtime.keys import Pepper
 from runtime.logs import get_logger
 from runtime.settings import Settings
@@ -230,10 +230,7 @@ class Gateway:
 
 def run_gateway(engine: Engine, pepper: Pepper, settings: Settings) -> None:
     """Run a gateway in this process until it is told to stop."""
-    # What is loaded stays, and calls leave few cycles: looking for them seldom makes every decision cheaper.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    look_for_cycles_seldom()
     # Each statement gives up Python's lock, and who wants it back waits this long for whoever calculates meanwhile.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     uvloop.run(Gateway(engine, pepper, settings).run())

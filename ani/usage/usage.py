@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 def month_of(moment: datetime) -> str:
     """The month, as YYYY-MM in UTC, that a call begun at `moment` counts for, however long it lasts."""
-    utc = moment.astimezone(UTC)
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return f"{utc.year:04d}-{utc.month:02d}"
 
 

@@ -165,7 +165,7 @@ def part_of(funds: Funds, mine: Sharer, wanted: int, now: datetime, others: Iter
 
 def require_rate(session: Session, rate: Rate) -> None:
     """A session is priced by the rate it was opened with, whatever took effect since; raises ChangedReplayError."""
-    if (rate.tariff_version_id, rate.prefix) != (session.tariff_version_id, session.rate_prefix):
+    if rate.tariff_version_id != session.tariff_version_id or rate.prefix != session.rate_prefix:
         raise ChangedReplayError(f"charging session {session.session_id} was opened with another rate")
 
 

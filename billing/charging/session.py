@@ -38,6 +38,9 @@ class SessionState(enum.StrEnum):
     CLOSED = "closed"
 
 
+_OPEN = SessionState.OPEN.value
+
+
 class UnknownSessionError(LookupError):
     """No charging session or account has this id: the caller lost its place."""
 
@@ -161,7 +164,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether it holds money."""
-        return self.state == SessionState.OPEN
+        return self.state == _OPEN
 
     @property
     def grant(self) -> Grant:

@@ -4,9 +4,10 @@ Both sides extend calls that are up, each by a second of talk time, and both are
 with synchronous=FULL, as it is shipped, PostgreSQL with fsync and synchronous_commit on.
 """
 
+import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ani.usage.usage import month_of
 from billing.calls import service as call_service
 from billing.calls.call import Extended
 from billing.rating import Rate
+from runtime.cycles import look_for_cycles_seldom
 from tests.bench.raw_charging import RawClient, Step, turn
 from tests.billing.books import UNIT, Books
 from tests.clock import SettableClock
@@ -88,6 +90,16 @@ class Measured:
 @pytest.fixture
 def books(durable_engine: Engine, clock: SettableClock) -> Books:
     return Books(durable_engine, clock, month_cap_s=MONTH_S)
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_gateway() -> Iterator[None]:
+    """Cycles are looked for as seldom as in a gateway, on both sides."""
+    before = gc.get_threshold()
+    look_for_cycles_seldom()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize(("clients", "least"), [(1, LEAST_ALONE), (CLIENTS, LEAST_TOGETHER)])

@@ -33,7 +33,10 @@ from billing.charging.sharing import Part, Sharer
 from billing.ledger import store as ledger_store
 from billing.ledger.transfer import ChangedReplayError, Funds
 from billing.rating import Context, Grant, Rate
+from runtime.frozen import maker
 from runtime.prepared_rows import sent_together
+
+_REQUEST_OF = maker(Request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +234,9 @@ class _Desk:
         until_at = valid_until(session, grant.granted_ms, ask.at, ask.used_ms, by_time=goes_by_time(ask.rate))
         after = session.extended(ask.request_number, grant, until_at, ask.used_ms, ask.at)
         self._sessions[ask.session_id] = self._changed[ask.session_id] = after
-        self._answered[ask.session_id, ask.request_number] = Request(
-            ask.session_id,
-            ask.request_number,
-            "update",
-            ask.wanted_ms,
-            grant.granted_ms,
-            grant.held_micros,
-            grant.final,
-            ask.at,
+        number, session_id = ask.request_number, ask.session_id
+        self._answered[session_id, number] = _REQUEST_OF(
+            (session_id, number, "update", ask.wanted_ms, grant.granted_ms, grant.held_micros, grant.final, ask.at)
         )
         if more_micros:
             account_id = session.account_id
