@@ -5,6 +5,7 @@ its errors and how it reads a row stay psycopg's, so both ways may be used in tu
 """
 
 import json
+import select
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
@@ -106,19 +107,29 @@ class Wire:
         for name, values in waiting:
             libpq.send_query_prepared(name, values)
         libpq.pipeline_sync()
-        failed = None
+        failed: PGresult | None = None
         for _ in waiting:
-            result = libpq.get_result()
-            if result is not None and result.status == ExecStatus.FATAL_ERROR and failed is None:
-                failed = result
-            while result is not None:
-                result = libpq.get_result()
-        libpq.get_result()
-        if libpq.status != ConnStatus.OK:
-            raise psycopg.OperationalError(libpq.get_error_message())
+            while (result := self._next_result()) is not None:
+                if result.status == ExecStatus.FATAL_ERROR and failed is None:
+                    failed = result
+        self._next_result()
         libpq.exit_pipeline_mode()
         if failed is not None:
             self._sound(failed)
+
+    def _next_result(self) -> PGresult | None:
+        """The next result; others run while it is waited for, as they do not while libpq waits for one itself."""
+        libpq = self._libpq
+        while libpq.is_busy():
+            interest = select.POLLIN if libpq.flush() == 0 else select.POLLIN | select.POLLOUT
+            ready = select.poll()
+            ready.register(libpq.socket, interest)
+            ready.poll()
+            libpq.consume_input()
+        if libpq.status != ConnStatus.OK:
+            # Of a connection that is lost there would be results without end.
+            raise psycopg.OperationalError(libpq.get_error_message())
+        return libpq.get_result()
 
     def _sound(self, result: PGresult) -> PGresult:
         if result.status in _SOUND:

@@ -6,11 +6,12 @@ from datetime import date
 import pytest
 import sqlalchemy as sa
 from psycopg.errors import DivisionByZero
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, OperationalError
 
 from runtime.database import transaction
 from runtime.prepared import Prepared
+from runtime.prepared_rows import sent_together
 from runtime.wire import Wire, wire_of
 
 pytestmark = pytest.mark.postgres
@@ -66,9 +67,10 @@ def test_of_what_is_sent_together_the_first_that_failed_is_raised(postgres_engin
         assert conn.exec_driver_sql("SELECT count(*) FROM together").scalar_one() == 3_000
 
 
-def test_a_lost_connection_is_given_up(postgres_engine: Engine) -> None:
+@pytest.mark.parametrize("is_together", [False, True])
+def test_a_lost_connection_is_given_up(postgres_engine: Engine, *, is_together: bool) -> None:
     with pytest.raises(OperationalError) as raised, transaction(postgres_engine) as conn:
-        LOST.first(conn)
+        (_end_together if is_together else LOST.first)(conn)
     assert raised.value.connection_invalidated
     with transaction(postgres_engine) as conn:
         assert BACKEND.first(conn) is not None
@@ -79,3 +81,9 @@ def _write_together(wire: Wire, rows: Sequence[tuple[str, int]]) -> None:
     for written, number in rows:
         wire.write(f"INSERT INTO together VALUES ({written})", [number])
     wire.send(wire.end_together())
+
+
+def _end_together(conn: Connection) -> None:
+    with sent_together(conn):
+        for _ in range(3):
+            wire_of(conn).write("SELECT pg_terminate_backend(pg_backend_pid())", [])
