@@ -57,6 +57,7 @@ async def check_age(office: BackOffice, told: Dialogue, subject: Subject) -> Str
             "known",
             rule=f"at least {subject.profile.minimum_age}",
             method=evidence.method,
+            source=evidence.source,
             of="line" if evidence.is_of_line else "account",
             proven_at=evidence.proven_at.isoformat(),
             evidence_until=evidence.expires_at.isoformat(),

@@ -122,6 +122,7 @@ class CallStory:
             asserted=arrival.asserted,
             accounts=len(arrival.accounts),
             month_left_s=arrival.month_left_ms // 1000,
+            **(arrival.listing.told if arrival.listing is not None else {}),
         )
         if arrival.block is not None:
             self._note("negative", arrival.block.reason, **arrival.block.told)
@@ -130,7 +131,8 @@ class CallStory:
             self._note("usage", "thresholds", **arrival.caps.told)
         plan = receive(arrival) if self._office.can_extend else CallRefusal.NO_SWITCH_LINK
         if isinstance(plan, Plan):
-            self._note("reception", plan.by.name.lower(), profile=plan.profile.name)
+            bound = plan.account.told if plan.account is not None else {}
+            self._note("reception", plan.by.name.lower(), profile=plan.profile.name, rule=arrival.trust.rule, **bound)
         return plan
 
     async def _ask_vendor(self, arrival: Arrival, line: Ani) -> Arrival:

@@ -44,12 +44,13 @@ class IdentityRecord:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An earlier proof that still stands."""
+    """An earlier proof that still stands; its source is that of the person's record, or `vendor` without one."""
 
     method: str
     proven_at: datetime
     expires_at: datetime
     is_of_line: bool
+    source: str
 
 
 @dataclass(frozen=True, slots=True)

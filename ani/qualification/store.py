@@ -15,7 +15,14 @@ from runtime.prepared import Prepared
 MOST_PERSONS = 100
 """So many persons of one line are compared."""
 _HAS_EVIDENCE = Prepared(
-    sa.select(age_evidence.c.method, age_evidence.c.proven_at, age_evidence.c.expires_at, age_evidence.c.ani)
+    sa.select(
+        age_evidence.c.method,
+        age_evidence.c.proven_at,
+        age_evidence.c.expires_at,
+        age_evidence.c.ani,
+        sa.func.coalesce(identity_record.c.source, "vendor"),
+    )
+    .select_from(age_evidence.outerjoin(identity_record))
     .where(
         sa.or_(
             age_evidence.c.ani == sa.bindparam("line"),
@@ -112,7 +119,7 @@ def evidence_of(
 ) -> Evidence | None:
     """The proof by which that is so."""
     found = _HAS_EVIDENCE.first(conn, line=ani, account=account_id, wanted_age=minimum_age, now=now)
-    return None if found is None else Evidence(found[0], found[1], found[2], bool(ani) and found[3] == ani)
+    return None if found is None else Evidence(found[0], found[1], found[2], bool(ani) and found[3] == ani, found[4])
 
 
 def has_identity(conn: Connection, ani: str) -> bool:

@@ -41,6 +41,15 @@ class Listing:
         """When a source last said so."""
         return self.validated_at or self.valid_from_at
 
+    @property
+    def told(self) -> dict[str, object]:
+        """What a call's record says of it: source and age, and nothing of the person."""
+        return {
+            "listing_source": self.identity.source,
+            "listing_since": self.valid_from_at.isoformat(timespec="seconds"),
+            "listing_seen": self.seen_at.isoformat(timespec="seconds"),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -86,6 +86,12 @@ class LineAccount:
     has_code: bool
     since_at: datetime | None = None
 
+    @property
+    def told(self) -> dict[str, object]:
+        """What a call's record says of an account that the line alone opens: which, and since when it does."""
+        since = self.since_at.isoformat(timespec="seconds") if self.since_at is not None else None
+        return {"account": self.number, "bound_since": since}
+
 
 @dataclass(frozen=True, slots=True)
 class AccountLine:

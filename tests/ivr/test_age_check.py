@@ -81,3 +81,18 @@ def test_who_hangs_up_has_used_a_try(shelf: Shelf) -> None:
     with database.transaction(shelf.engine) as connection:
         assert lockout_store.is_locked(connection, ani=ANN, account_id=None, limits=LIMITS, now=shelf.clock.now())
     assert tell(shelf, {"ssn-last-four": [SSN]})[0] == "locked-out"
+
+
+def test_what_is_known_is_told_with_source_and_age(shelf: Shelf) -> None:
+    tell(shelf, {"ssn-last-four": [SSN]})
+    ring = Ring(ids.new_id(), "gw1", ids.new_id(), "PJSIP/x", STRICT, f"<sip:{ANN}@n>", "", shelf.clock.now())
+    story = CallStory(ScriptedCaller({}), BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
+    with pytest.raises(CallerGone):
+        asyncio.run(story.tell())
+    told = {event.step: event.detail for event in story.events}
+    assert told["age"]["source"] == "test"
+    assert told["age"]["proven_at"]
+    assert told["line"]["listing_source"] == "test"
+    assert told["line"]["listing_seen"]
+    assert told["reception"]["bound_since"]
+    assert told["reception"]["rule"] == "asserted"
