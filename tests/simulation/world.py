@@ -375,7 +375,8 @@ class World:
         steps = self.clock.steps - call.steps_at_answer
         talked_us = call.over_us - call.answered_us
         if call.switch_died and source == "switch-lost":
-            return used_us >= 0 and (steps > 0 or used_us <= talked_us + SECOND)
+            # the link outlives a switch that dies here, so what was heard last may be later than its death
+            return used_us >= 0 and (steps > 0 or call.answered_us + used_us <= self.clock.elapsed_us)
         if source not in {"event", "after-dial"}:
             return False
         return steps > 1 or (steps == 1 and abs(used_us - talked_us) <= LATEST_US)
