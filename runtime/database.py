@@ -133,8 +133,9 @@ class _Idle:
             try:
                 connection.connection.dbapi_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]  # sqlite3's
             except sqlite3.Error as error:
+                refused = translated(connection, "BEGIN IMMEDIATE", error)
                 self.give_up(connection)
-                raise translated(connection, "BEGIN IMMEDIATE", error) from error
+                raise refused from error
         return connection
 
     def commit(self, connection: Connection) -> None:

@@ -1,6 +1,8 @@
 """The one way to the database: moments, transactions, rehearsals, and exceptions without values."""
 
+import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -8,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from billing.operators.tables import operator
 from runtime import database
@@ -95,3 +97,16 @@ def test_a_connection_serves_one_transaction_after_another(engine: Engine) -> No
     engine.dispose()
     with database.transaction(engine) as conn:
         assert conn.connection.dbapi_connection is not first
+
+
+def test_a_kept_connection_tells_that_another_process_writes(sqlite_url: str) -> None:
+    engine = database.create_engine(sqlite_url, busy_timeout_s=0.05)
+    with database.transaction(engine) as conn:
+        conn.execute(sa.insert(operator), ROW)
+    with closing(sqlite3.connect(engine.url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError, match="locked"), database.transaction(engine):
+            pass
+    with database.transaction(engine) as conn:
+        conn.execute(sa.update(operator).values(name="other"))
+    engine.dispose()
