@@ -204,6 +204,8 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
     else:
         engine = sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
+            # psycopg lets go of its own prepared statements with DEALLOCATE ALL, and of ours (`runtime.wire`) with them
+            connect_args={"prepare_threshold": None},
             pool_size=pool_size,
             max_overflow=pool_size,
             hide_parameters=True,
