@@ -203,7 +203,7 @@ def test_events_that_are_not_of_the_calls_own_legs_decide_nothing(
     with RawCall(lab.ports.gateway_sip, DIALLED, headers=[asserting(ANN)]) as call:
         assert call.wait_final() == 200
         call.listen(0.7)
-        call.press(f"{TALKS}#")
+        call.press(f"{TALKS}#", tone_ticks=3, gap_s=0.05)
         call.listen(0.5)
         call.press("5")  # cuts the announcement short
         begun = observer.wait("UserEvent", 1)[0][1]
@@ -214,12 +214,12 @@ def test_events_that_are_not_of_the_calls_own_legs_decide_nothing(
         wait_for(lambda: len(house.gateway.log_lines("event-not-of-this-call")) == 3, "each is told of")
         assert house.cdrs() == []
         assert house.town.balance(ann)[1] > 0
-        call.listen(1.0)
+        call.listen(0.3)
         assert not call.ended
     cdr = house.wait_cdrs(1)[0]
     assert cdr.answered_at is not None
     assert f"{cdr.answered_at.timestamp():.6f}" == begun["Answered"]
-    assert 1_000 <= cdr.used_ms < 60_000
+    assert 300 <= cdr.used_ms < 60_000
     assert house.wait_free(ann) == 5_000_000 - cdr.charged_micros
 
 

@@ -88,10 +88,10 @@ def test_leaves_before_anything_was_asked(
                 assert call.wait_heard()
                 call.listen(waits_ms / 1000)
 
-        for _ in range(times(12, 150)):
+        for _ in range(times(6, 150)):
             leave(chance.choice((0.0, chance.uniform(0.0, 12.0))))
         house.gateway.freeze()
-        for _ in range(times(2, 10)):
+        for _ in range(times(1, 10)):
             leave(100.0)
         house.gateway.thaw()
         wait_for(lambda: not watch.listed("CoreShowChannels"), "all are gone")
