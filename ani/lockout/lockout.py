@@ -20,6 +20,7 @@ class Scope(StrEnum):
     """What a wrong entry is counted against."""
 
     LINE = "line"
+    CLAIMED = "claimed"
     ACCOUNT = "account"
     OVERALL = "overall"
     ACCESS = "access"
@@ -68,19 +69,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Wrong entries within each window now."""
+    """Wrong entries within each window now; `claimed` are those of callers who merely claimed the line.
+
+    They bind nobody whom the network vouches for: else whoever claims a line would lock its subscriber out.
+    """
 
     line: int
     account: int
     overall: int
     access: int = 0
     unvouched: int = 0
+    claimed: int = 0
 
 
 def is_over(counts: Counts, limits: Limits) -> bool:
     """True when no further entry may be tried."""
     return (
-        counts.line >= limits.per_line_hour
+        counts.line + counts.claimed >= limits.per_line_hour
         or counts.account >= limits.per_account_half_hour
         or counts.overall >= limits.overall_hour
         or counts.access >= limits.per_access_number_hour

@@ -45,6 +45,7 @@ _WINDOWS: tuple[sa.ScalarSelect[Any], ...] = (
     _count(Scope.OVERALL, "overall", "overall_since_at"),
     _count(Scope.ACCESS, "access", "access_since_at"),
     _count(Scope.UNVOUCHED, "unvouched", "overall_since_at"),
+    _count(Scope.CLAIMED, "claimed", "line_since_at"),
 )
 _COUNT = Prepared(sa.select(*_WINDOWS))
 _TAKE_BACK = Prepared(
@@ -85,7 +86,7 @@ def take_back(conn: Connection, wrong: Wrong) -> None:
 def _subjects(wrong: Wrong) -> list[tuple[Scope, str]]:
     found = [(Scope.OVERALL, _EVERYBODY)]
     if wrong.ani:
-        found.append((Scope.LINE, wrong.ani))
+        found.append((Scope.LINE if wrong.way.is_vouched else Scope.CLAIMED, wrong.ani))
     if wrong.account_id is not None:
         found.append((Scope.ACCOUNT, str(wrong.account_id)))
     if wrong.way.access_number:
@@ -106,6 +107,8 @@ def is_locked(
 ) -> bool:
     """True when the line, the account, the access number or everybody has made too many wrong entries before `now`.
 
+    Entries of callers who merely claimed the line lock those who merely claim it, nobody whom the network vouches for.
+
     To be asked in the writing transaction that then compares and records: tries on the same line or account wait for
     each other here, so that calls side by side get no extra tries. The overall limit may be passed by the tries under
     way at that moment on other lines.
@@ -125,6 +128,7 @@ def is_locked(
         overall_since_at=now - OVERALL_WINDOW,
         access=way.access_number,
         unvouched="" if way.is_vouched else _EVERYBODY,
+        claimed="" if way.is_vouched else ani or "",
         access_since_at=now - ACCESS_WINDOW,
     )
-    return is_over(Counts(*found or (0, 0, 0, 0, 0)), limits)
+    return is_over(Counts(*found or (0, 0, 0, 0, 0, 0)), limits)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,19 @@ def test_an_access_number_is_locked_for_entries_and_no_other(town: Town, shelf: 
     assert tell(shelf, {"pin": [pin]}, STRANGER) == "locked-out"
     assert tell(shelf, {"pin": [pin]}, STRANGER, dnis=ISSUING) == "left"
     assert tell(shelf, {}, ANN) == "left"  # a line that needs no entry goes on
+
+
+def test_who_claims_a_line_does_not_lock_its_subscriber(town: Town, shelf: Shelf) -> None:
+    pin = town.pin(town.account("ann", 5_000_000))
+    roomy = replace(shelf, settings=Settings())
+    assert [tell(roomy, {"pin": [WRONG] * 3}, claimed=STRANGER) for _ in range(2)] == [
+        "too-many-attempts",
+        "locked-out",
+    ]
+    assert counts(town)[("claimed", "pin")] == 5
+    assert tell(roomy, {"pin": [pin]}, claimed=STRANGER) == "locked-out"
+    assert tell(roomy, {"pin": [pin]}, STRANGER) == "left"
+    assert counts(town)[("line", "pin")] == 0
 
 
 @pytest.mark.parametrize("withholds", [True, False])

@@ -112,7 +112,7 @@ def wrong_entries(house: House, scope: str) -> int:
 
 
 def guessed(house: House, number: int) -> bool:
-    return wrong_entries(house, "line") == number
+    return wrong_entries(house, "claimed") == number
 
 
 def guess(call: RawCall, pins: list[str]) -> None:
@@ -154,9 +154,9 @@ def test_calls_side_by_side_guess_no_more_often(house: House, lab: Lab, times: C
             for call in placed:
                 call.listen(0.3)
                 call.press(f"{step:08d}", tone_ticks=3, gap_s=0.04)
-        wait_for(lambda: wrong_entries(house, "line") >= 5, "five guesses")
+        wait_for(lambda: wrong_entries(house, "claimed") >= 5, "five guesses")
     house.wait_cdrs(calls)
-    assert wrong_entries(house, "line") == wrong_entries(house, "overall") == 5
+    assert wrong_entries(house, "claimed") == wrong_entries(house, "overall") == 5
     assert {cdr.account_id for cdr in house.cdrs()} == {None}
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from ani.lockout.lockout import ACCOUNT_WINDOW, LINE_WINDOW, Counts, Limits, is_over
+from ani.lockout.lockout import ACCOUNT_WINDOW, LINE_WINDOW, Counts, Limits, Way, is_over
 from ani.lockout.store import is_locked, record_wrong
 from runtime.database import transaction
 
@@ -55,6 +55,27 @@ def test_wrong_entries_from_withheld_lines_count_overall(engine: Engine, withhel
     wrong(engine, 1, ani=withheld)
     assert locked(engine, ani=LINE)
     assert not locked(engine, ani=LINE, now=NOW + timedelta(hours=1))
+
+
+def test_a_line_that_is_merely_claimed_is_locked_for_those_who_claim_it(engine: Engine) -> None:
+    claimed, vouched = Way("+12125550000", is_vouched=False), Way("+12125550001")
+
+    def tell(way: Way, ani: str = LINE) -> bool:
+        with transaction(engine) as conn:
+            return is_locked(conn, ani=ani, account_id=None, limits=limits, now=NOW, way=way)
+
+    limits = Limits(per_line_hour=3, per_account_half_hour=4, overall_hour=60)
+    with transaction(engine) as conn:
+        for _ in range(3):
+            record_wrong(conn, ani=LINE, account_id=None, kind="pin", at=NOW, way=claimed)
+    assert tell(claimed)
+    assert not tell(claimed, OTHER_LINE)
+    assert not tell(vouched)
+    with transaction(engine) as conn:
+        for _ in range(3):
+            record_wrong(conn, ani=OTHER_LINE, account_id=None, kind="pin", at=NOW, way=vouched)
+    assert tell(vouched, OTHER_LINE)
+    assert tell(claimed, OTHER_LINE), "who claims a line has no tries beside those its subscriber used"
 
 
 def test_tries_side_by_side_on_one_line_get_no_more_than_the_limit(
