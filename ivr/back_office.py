@@ -8,7 +8,7 @@ caller waits for it.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -240,13 +240,27 @@ class BackOffice:
         shelf = self._shelf
         means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
         answer = account_service.check_access_code(*means, plan.ani, code, way=plan.way)
-        return answer if isinstance(answer, StrEnum) else self._payer(answer)
+        return answer if isinstance(answer, StrEnum) else self._payer_by_code(plan.ani, answer)
 
     def _check_pin(self, plan: Plan, pin: str) -> Payer | StrEnum:
         shelf = self._shelf
         means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
         answer = account_service.check_pin(*means, plan.ani, pin, operator_id=plan.profile.operator_id, way=plan.way)
-        return answer if isinstance(answer, StrEnum) else self._payer(answer)
+        return answer if isinstance(answer, StrEnum) else self._payer_by_pin(answer, pin)
+
+    def _payer_by_code(self, ani: str, account_id: int) -> Payer | StrEnum:
+        with database.reading(self._shelf.engine) as connection:
+            found = self._payer_now(connection, account_id)
+            on_line = account_store.every_account_on_line(connection, ani)
+        bound = next((one.told_bound for one in on_line if one.account_id == account_id), {})
+        return replace(found, evidence=bound) if isinstance(found, Payer) else found
+
+    def _payer_by_pin(self, account_id: int, pin: str) -> Payer | StrEnum:
+        with database.reading(self._shelf.engine) as connection:
+            found = self._payer_now(connection, account_id)
+            issued_at = account_store.pin_issued_at(connection, self._shelf.pepper.digests("pin", pin))
+        told = {"pin_issued": issued_at.isoformat(timespec="seconds") if issued_at is not None else None}
+        return replace(found, evidence=told) if isinstance(found, Payer) else found
 
     def _issue_pin(self, account_id: int, range_name: str) -> str | None:
         shelf = self._shelf

@@ -161,7 +161,7 @@ class CallStory:
             if isinstance(answer, StrEnum):
                 self._note(question.name, str(answer))
             else:
-                self._note(question.name, "accepted", account=answer.account_number)
+                self._note(question.name, "accepted", account=answer.account_number, **answer.evidence)
             return answer
 
         secret = Secret.ACCESS_CODE if is_code else Secret.PIN

@@ -19,6 +19,8 @@ class Payer:
     available_micros: int
     has_pin: bool
     tariff_id: int | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    """How old that is by which the account was opened, where something was keyed for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,13 @@ async def agree_to_terms(
         entry, digits = entry.hear(await told.ask(entry))
         if digits == ACCEPTED:
             await office.with_shelf(_agree, call_id, terms)
-            told.note("terms", "agreed", version=terms.version, text_sha256=terms.text_sha256)
+            told.note("terms", "agreed", **terms.told)
             return None
         if digits == DECLINED:
             break
         if digits is not None:
             entry = entry.wrong(questions.SSN_LAST_FOUR.complaint)
-    told.note("terms", "not-agreed", version=terms.version, text_sha256=terms.text_sha256)
+    told.note("terms", "not-agreed", **terms.told)
     return CallRefusal.TERMS_NOT_ACCEPTED
 
 

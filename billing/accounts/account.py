@@ -85,12 +85,19 @@ class LineAccount:
     state: AccountState
     has_code: bool
     since_at: datetime | None = None
+    code_set_at: datetime | None = None
+    """None for a code that was set before this was kept, too."""
 
     @property
     def told(self) -> dict[str, object]:
         """What a call's record says of an account that the line alone opens: which, and since when it does."""
-        since = self.since_at.isoformat(timespec="seconds") if self.since_at is not None else None
-        return {"account": self.number, "bound_since": since}
+        return {"account": self.number, **self.told_bound}
+
+    @property
+    def told_bound(self) -> dict[str, object]:
+        """Since when the line opens it, and how old the code is that picks it."""
+        told: dict[str, object] = {"bound_since": _told_at(self.since_at)}
+        return told | {"code_set": _told_at(self.code_set_at)} if self.has_code else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +162,7 @@ def code_conflict(others: Sequence[LineAccount], *, with_code: bool) -> str | No
     if bare:
         return f"account {bare[0]} is on this line without an access code: give it one first (`tollgate code set`)"
     return None
+
+
+def _told_at(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="seconds")

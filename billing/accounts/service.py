@@ -259,14 +259,14 @@ def list_lines(engine: Engine, *, number: str | None = None, limit: int = 1000) 
         return store.lines(conn, account_id=account_id, limit=limit)
 
 
-def set_code(engine: Engine, pepper: Pepper, *, number: str, line: str, code: str) -> str:
+def set_code(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line: str, code: str) -> str:
     """Set the access code that picks this account on a line; gives the line in E.164."""
     _check_code(code)
     with transaction(engine) as conn:
         found = _open_account(conn, number)
         ani = _ani(line, found)
         code_hash = _free_code_hash(conn, pepper, ani, code, found.id)
-        if not store.set_code(conn, account_id=found.id, ani=ani, code_hash=code_hash):
+        if not store.set_code(conn, account_id=found.id, ani=ani, code_hash=code_hash, at=clock.now()):
             raise NotFoundError(f"{ani} is not on account {number}")
     return ani
 

@@ -40,6 +40,7 @@ _ON_LINE = Prepared(
         account.c.state,
         account_line.c.access_code_hash.is_not(None),
         account_line.c.added_at,
+        account_line.c.code_set_at,
     )
     .join(account, account.c.id == account_line.c.account_id)
     .where(account_line.c.ani == sa.bindparam("line"), account_line.c.removed_at.is_(None))
@@ -63,6 +64,7 @@ _HAS_PIN = Prepared(
     )
     .limit(1)
 )
+_PIN_ISSUED = Prepared(sa.select(pin.c.issued_at).where(pin.c.pin_hash == sa.bindparam("pin_hash")))
 _PIN_TAKEN = sa.select(sa.literal(1)).where(pin.c.pin_hash == sa.bindparam("pin_hash"))
 _NUMBER_TAKEN = sa.select(sa.literal(1)).where(account.c.number == sa.bindparam("number"))
 
@@ -93,7 +95,8 @@ def accounts_on_line(conn: Connection, ani: str) -> list[LineAccount]:
 def every_account_on_line(conn: Connection, ani: str) -> list[LineAccount]:
     """The accounts on a line, closed ones too."""
     return [
-        LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3]), row[4]) for row in _ON_LINE.all(conn, line=ani)
+        LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3]), *row[4:])
+        for row in _ON_LINE.all(conn, line=ani)
     ]
 
 
@@ -106,6 +109,12 @@ def account_of_code(conn: Connection, ani: str, code_hashes: Sequence[str]) -> t
 def operator_id_of(conn: Connection, account_id: int) -> int:
     """Whose customer an account is."""
     return int(conn.execute(sa.select(account.c.operator_id).where(account.c.id == account_id)).scalar_one())
+
+
+def pin_issued_at(conn: Connection, pin_hashes: Sequence[str]) -> datetime | None:
+    """When a PIN was issued; its hash by each key, the oldest first."""
+    rows = (_PIN_ISSUED.first(conn, pin_hash=one) for one in pin_hashes)
+    return next((row[0] for row in rows if row is not None), None)
 
 
 def has_pin(conn: Connection, account_id: int, now: datetime) -> bool:
@@ -195,7 +204,13 @@ def close_account(conn: Connection, account_id: int, *, at: datetime, by: str, n
 
 def insert_line(conn: Connection, *, account_id: int, ani: str, code_hash: str | None, at: datetime) -> None:
     """Let a line open an account."""
-    values = {"account_id": account_id, "ani": ani, "access_code_hash": code_hash, "added_at": at}
+    values = {
+        "account_id": account_id,
+        "ani": ani,
+        "access_code_hash": code_hash,
+        "added_at": at,
+        "code_set_at": None if code_hash is None else at,
+    }
     conn.execute(sa.insert(account_line), values)
 
 
@@ -205,10 +220,11 @@ def remove_line(conn: Connection, *, account_id: int, ani: str, at: datetime, by
     return conn.execute(statement.values(removed_at=at, removed_by=by, remove_note=note)).rowcount == 1
 
 
-def set_code(conn: Connection, *, account_id: int, ani: str, code_hash: str | None) -> bool:
+def set_code(conn: Connection, *, account_id: int, ani: str, code_hash: str | None, at: datetime) -> bool:
     """Set or clear the access code of an account on a line; false when the line is not on it."""
     statement = sa.update(account_line).where(_current(account_id, ani))
-    return conn.execute(statement.values(access_code_hash=code_hash)).rowcount == 1
+    values = {"access_code_hash": code_hash, "code_set_at": None if code_hash is None else at}
+    return conn.execute(statement.values(values)).rowcount == 1
 
 
 def insert_pin(

@@ -48,6 +48,7 @@ account_line = sa.Table(
     sa.Column("removed_at", Instant),
     sa.Column("removed_by", sa.String(80)),
     sa.Column("remove_note", sa.String(400)),
+    sa.Column("code_set_at", Instant),
     info=personal(
         Personal(OnErase.BLANK, line="ani", account="account_id", hidden=("access_code_hash",), blank=("ani",))
     ),

@@ -19,6 +19,12 @@ class Terms:
     made_by: str
     made_at: datetime
 
+    @property
+    def told(self) -> dict[str, object]:
+        """What a call's record says of it: which wording, since when there is it, and who set it."""
+        set_at = self.made_at.isoformat(timespec="seconds")
+        return {"version": self.version, "text_sha256": self.text_sha256, "set_at": set_at, "set_by": self.made_by}
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:

@@ -96,11 +96,12 @@ def list_lines(
 def set_code(account: AccountNumber, line: Line, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Set the access code of an account on a line: asked for, or the first line of stdin; never shown again."""
     from billing.accounts import service
+    from runtime.clock import SystemClock
 
     settings = open_settings()
     engine = open_engine(settings, dry_run=dry_run)
     pepper = open_pepper(settings, engine)
-    ani = service.set_code(engine, pepper, number=account, line=line, code=read_secret("access code"))
+    ani = service.set_code(engine, SystemClock(), pepper, number=account, line=line, code=read_secret("access code"))
     if as_json:
         print_document({"account": account, "line": ani, "has_code": True})
     else:

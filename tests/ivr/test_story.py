@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,31 @@ def test_a_pin_opens_the_account_from_a_strange_line(town: Town, shelf: Shelf) -
     ann = town.account("ann", 5_000_000)
     told = tell(shelf, {"pin": [town.pin(ann)], "destination": [f"011{PARIS}"]}, asserted=STRANGER)
     assert isinstance(told.decision, Dial)
+
+
+def test_how_old_a_pin_or_code_is_that_opened_the_account(town: Town, shelf: Shelf, clock: SettableClock) -> None:
+    begun_at = clock.now()
+    ann = town.account("ann", 5_000_000, line=SHARED, code="1")
+    town.account("bob", 5_000_000, line=SHARED, code="2")
+    clock.advance(60)
+    pin = town.pin(ann)
+    account_service.set_code(town.engine, clock, town.pepper, number=ann.number, line=SHARED, code="3")
+    clock.advance(86_400)
+
+    def accepted(told: Told, step: str) -> dict[str, object]:
+        events = call_service.explain(shelf.engine, told.ring.call_id).events
+        (detail,) = [event.detail for event in events if (event.step, event.outcome) == (step, "accepted")]
+        return dict(detail)
+
+    def at(seconds: int) -> str:
+        return (begun_at + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+
+    told = tell(shelf, {"pin": [pin], "destination": [f"011{PARIS}"]}, asserted=STRANGER)
+    assert accepted(told, "pin") == {"account": ann.number, "pin_issued": at(60)}
+    for code, set_s in (("3", 60), ("2", 0)):
+        told = tell(shelf, {"access-code": [code], "destination": [f"011{PARIS}"]}, asserted=SHARED)
+        said = accepted(told, "access-code")
+        assert (said["bound_since"], said["code_set"]) == (at(0), at(set_s))
 
 
 def test_guessing_pins_locks_the_line_across_calls(town: Town, shelf: Shelf) -> None:

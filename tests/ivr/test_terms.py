@@ -37,6 +37,18 @@ def shelf(engine: Engine, clock: SettableClock, pepper: Pepper, tmp_path: Path) 
         yield Shelf(engine, clock, pepper, Settings(), RateBook(engine), RouteBook(engine), pool, vendor_pool=pool)
 
 
+def test_when_and_by_whom_they_were_set_is_told(shelf: Shelf) -> None:
+    set_terms(shelf)
+    set_at = shelf.clock.now().isoformat(timespec="seconds")
+    assert isinstance(shelf.clock, SettableClock)
+    shelf.clock.advance(86_400)
+    ring = Ring(ids.new_id(), "gw1", ids.new_id(), "PJSIP/x", CALLING, f"<sip:{ANN}@n>", "", shelf.clock.now())
+    story = CallStory(ScriptedCaller({"terms": ["2"]}), BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
+    asyncio.run(story.tell())
+    (event,) = [event for event in story.events if event.step == "terms"]
+    assert (event.detail["set_at"], event.detail["set_by"]) == (set_at, "test")
+
+
 def set_terms(shelf: Shelf, text: str = TEXT, prompt: str = "terms-of-service") -> int:
     profile = operator_service.find_profile(shelf.engine, "town", "calling")
     made = service.set_terms(shelf.engine, shelf.clock, profile.id, text=text, prompt=prompt, made_by="test")
