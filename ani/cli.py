@@ -114,7 +114,7 @@ def identity_import(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
-    """Load persons: ani, birth_on (YYYY-MM-DD) and ssn_last_four or ssn; of digits only keyed hashes are kept.
+    """Load persons: ani, birth_on (YYYY-MM-DD), and ssn_last_four or ssn, or else last_name; digits are hashed.
 
     Further columns: first_name, last_name, licence_state, licence. Can be run again.
     """

@@ -1,5 +1,7 @@
 """The age check in a call: three tries at the social security number, one other proof, then the end (AGE-1, AGE-2).
 
+The other proof is compared with other sources than the number was; where there is none it is not asked for.
+
 Whatever fails, the caller hears the same. Who hangs up while he is asked has used a try.
 """
 
@@ -10,7 +12,7 @@ from enum import StrEnum
 from ani.lockout.lockout import Way
 from ani.qualification import service, store
 from ani.qualification.proof import SSN_OF_DIGITS, Method
-from ani.qualification.qualification import AgeProof, AgeRefusal, Evidence
+from ani.qualification.qualification import AgeProof, AgeRefusal, Checked, Evidence
 from billing.operators.operator import ServiceProfile
 from ivr.agi.faults import CallerGone
 from ivr.back_office import BackOffice, Shelf
@@ -48,6 +50,15 @@ class Dialogue:
     note: Callable[..., None]
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is asked for: how often at most (None: as often as the call allows), and from which sources not."""
+
+    method: Method
+    tries: int | None = None
+    barred: frozenset[str] = frozenset()
+
+
 async def check_age(office: BackOffice, told: Dialogue, subject: Subject) -> StrEnum | None:
     """None when the caller is of age, by an earlier proof or by one he gives now; else the refusal."""
     evidence = await office.with_shelf(evidence_of, subject)
@@ -63,20 +74,29 @@ async def check_age(office: BackOffice, told: Dialogue, subject: Subject) -> Str
             evidence_until=evidence.expires_at.isoformat(),
         )
         return None
-    refusal = await _prove(office, told, subject, SSN_OF_DIGITS[subject.profile.ssn_digits], tries=None)
+    number = SSN_OF_DIGITS[subject.profile.ssn_digits]
+    refusal, compared = await _prove(office, told, subject, Proof(number))
     fallback = subject.profile.fallback.method
     if fallback is None or refusal not in {AgeRefusal.NOT_PROVEN, CallRefusal.TOO_MANY_ATTEMPTS}:
         return refusal
-    return await _prove(office, told, subject, fallback, tries=1)
+    barred = await office.with_shelf(barred_sources, subject, fallback, compared)
+    if barred is None:
+        told.note("age", "no-other-source", method=fallback.value, compared=_names(compared))
+        return refusal
+    refusal, _ = await _prove(office, told, subject, Proof(fallback, tries=1, barred=barred))
+    return refusal
 
 
 async def _prove(
-    office: BackOffice, told: Dialogue, subject: Subject, method: Method, tries: int | None
-) -> StrEnum | None:
+    office: BackOffice, told: Dialogue, subject: Subject, proof: Proof
+) -> tuple[StrEnum | None, frozenset[str]]:
+    """None when it is proven, else the refusal; and the sources that what was keyed was compared with."""
+    method = proof.method
     entry = told.entry(QUESTIONS[method])
-    if tries is not None:
-        entry = entry.with_tries(tries)
+    if proof.tries is not None:
+        entry = entry.with_tries(proof.tries)
     refusal: StrEnum = CallRefusal.TOO_MANY_ATTEMPTS
+    compared: frozenset[str] = frozenset()
     while not entry.exhausted:
         try:
             keyed = await told.ask(entry)
@@ -86,7 +106,9 @@ async def _prove(
         entry, digits = entry.hear(keyed)
         if digits is None:
             continue
-        answer = await office.with_vendor(check_person, subject, method, digits)
+        checked = await office.with_vendor(check_person, subject, proof, digits)
+        answer = checked.answer
+        compared |= checked.compared
         if isinstance(answer, AgeProof):
             told.note(
                 "age",
@@ -96,13 +118,17 @@ async def _prove(
                 source=answer.source,
                 evidence_until=answer.expires_at.isoformat(),
             )
-            return None
-        told.note("age", str(answer), method=method.value)
+            return None, compared
+        told.note("age", str(answer), method=method.value, compared=_names(checked.compared))
         if answer not in WRONG_ENTRIES:
-            return answer
+            return answer, compared
         refusal = answer
         entry = entry.wrong(questions.SSN_LAST_FOUR.complaint)
-    return refusal
+    return refusal, compared
+
+
+def _names(sources: frozenset[str]) -> str:
+    return ", ".join(sorted(sources))
 
 
 def evidence_of(shelf: Shelf, subject: Subject) -> Evidence | None:
@@ -117,7 +143,14 @@ def evidence_of(shelf: Shelf, subject: Subject) -> Evidence | None:
         )
 
 
-def check_person(shelf: Shelf, subject: Subject, method: Method, digits: str) -> AgeProof | AgeRefusal:
+def barred_sources(shelf: Shelf, subject: Subject, method: Method, compared: frozenset[str]) -> frozenset[str] | None:
+    """The sources the other proof may not come from; None when there is no other."""
+    return service.barred_sources(
+        shelf.engine, shelf.pepper, shelf.vendors, ani=subject.ani, method=method, compared=compared
+    )
+
+
+def check_person(shelf: Shelf, subject: Subject, proof: Proof, digits: str) -> Checked:
     """Match what was keyed with what is known of the line, here and at the vendor; keep the proof or count the try."""
     return service.check_person(
         shelf.engine,
@@ -129,10 +162,11 @@ def check_person(shelf: Shelf, subject: Subject, method: Method, digits: str) ->
         digits=digits,
         minimum_age=subject.profile.minimum_age,
         evidence_days=subject.profile.evidence_days,
-        method=method,
+        method=proof.method,
         desk=shelf.vendors,
         call_id=subject.call_id,
         way=subject.way,
+        barred=proof.barred,
     )
 
 

@@ -28,8 +28,19 @@ class AgeProof:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """The answer to what was keyed, and the sources it was compared with, by name."""
+
+    answer: AgeProof | AgeRefusal
+    compared: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """A person of a line; of the digits only the keyed hash, of name and date of birth perhaps only the seal."""
+    """A person of a line; of the digits only the keyed hash, of name and date of birth perhaps only the seal.
+
+    Without a social security number (`has_ssn`) the hash is one of his source and name, which no digits have.
+    """
 
     ani: str
     last_name: str
@@ -40,6 +51,7 @@ class IdentityRecord:
     ssn_hash: str | None = None
     licence_hash: str | None = None
     person_sealed: str | None = field(default=None, repr=False)
+    has_ssn: bool = True
 
 
 @dataclass(frozen=True, slots=True)

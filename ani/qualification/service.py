@@ -14,6 +14,7 @@ from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, k
 from ani.qualification.qualification import (
     AgeProof,
     AgeRefusal,
+    Checked,
     IdentityRecord,
     StoredRecord,
     is_birth_date,
@@ -28,7 +29,8 @@ from runtime.csv_import import BadRowError, Column, ImportResult
 from runtime.database import reading, transaction
 from runtime.keys import Pepper
 
-HASH_KIND, WHOLE_KIND, LICENCE_KIND = "ssn4", "ssn9", "licence"
+HASH_KIND, WHOLE_KIND, LICENCE_KIND, PERSON_KIND = "ssn4", "ssn9", "licence", "person"
+BY_SSN = frozenset({Method.SSN_LAST_FOUR, Method.SSN})
 ASKED = frozenset({Method.SSN_LAST_FOUR, Method.SSN, Method.BIRTH_DATE})
 """What a vendor is asked by; licences and names are compared with the persons that were loaded."""
 COLUMNS = (
@@ -58,34 +60,57 @@ def check_person(
     desk: VendorDesk | None = None,
     call_id: str | None = None,
     way: Way = UNKNOWN_WAY,
-) -> AgeProof | AgeRefusal:
+    barred: frozenset[str] = frozenset(),
+) -> Checked:
     """Compare what was keyed with the persons of the line, then with what the vendor knows; keep the proof.
 
     A proof is kept for `evidence_days`, for the line and for the account when one is known; what the vendor told, too.
     Whatever fails (nobody known, wrong digits, too young, not of that form) takes the same way, gets the same answer
     and counts as a wrong entry. It is counted before the vendor is asked, so that calls side by side get no extra
     tries, and taken back when it was right after all. While locked, nothing is compared or counted.
+    Persons and a vendor whose source is `barred` are as if they were not there.
     """
     wrong = Wrong(ani, account_id, method.value, way, clock.now())
     with transaction(engine) as conn:
         if lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, way=way):
-            return AgeRefusal.LOCKED
+            return Checked(AgeRefusal.LOCKED)
         lockout.count_wrong(conn, wrong)
-        persons = [_opened(stored, pepper) for stored in store.persons_on(conn, ani)]
-        stored = matching(persons, method, digits, pepper) if is_keyed_well(method, digits) else None
+        every = [_opened(stored, pepper) for stored in store.persons_on(conn, ani)]
+        persons = [stored for stored in every if stored.record.source not in barred]
+        is_well = is_keyed_well(method, digits)
+        compared = frozenset(one.record.source for one in persons if is_well and can_be_keyed(one.record, method))
+        stored = matching(persons, method, digits, pepper) if is_well else None
         if stored is not None and is_of_age(stored.record.birth_on, minimum_age, wrong.at):
-            return _keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days)
+            return Checked(_keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days), compared)
     if stored is not None:
-        return AgeRefusal.NOT_PROVEN
-    asked = _ask_vendor(desk, ani, call_id, method, digits)
-    birth_on = asked.answer.birth_on if asked is not None and asked.answer is not None else None
+        return Checked(AgeRefusal.NOT_PROVEN, compared)
+    asked = _ask_vendor(desk, ani, call_id, method, digits, barred)
+    if asked is not None and asked.outcome.is_asked:
+        compared |= {asked.vendor}
+    birth_on = asked.answer.birth_on if asked is not None and asked.answer and asked.answer.is_match else None
     if asked is None or birth_on is None or not is_birth_date(birth_on, wrong.at):
-        return AgeRefusal.NOT_PROVEN
+        return Checked(AgeRefusal.NOT_PROVEN, compared)
     with transaction(engine) as conn:
         told = _remember(conn, pepper, ani, method, digits, birth_on, asked.vendor, wrong.at)
         if not is_of_age(birth_on, minimum_age, wrong.at):
-            return AgeRefusal.NOT_PROVEN
-        return _keep(conn, wrong, told, asked.vendor, minimum_age, evidence_days)
+            return Checked(AgeRefusal.NOT_PROVEN, compared)
+        return Checked(_keep(conn, wrong, told, asked.vendor, minimum_age, evidence_days), compared)
+
+
+def barred_sources(
+    engine: Engine, pepper: Pepper, desk: VendorDesk | None, *, ani: str, method: Method, compared: frozenset[str]
+) -> frozenset[str] | None:
+    """The sources another proof may not come from (AGE-2); None when there is no other one to compare it with.
+
+    They are those the social security number was `compared` with, and every source that knows one on the line, so that
+    keying nothing opens none of them. Where it was compared with nothing at all, the vendor is one of them too.
+    """
+    with reading(engine) as conn:
+        persons = [_opened(stored, pepper).record for stored in store.persons_on(conn, ani)]
+    vendor = {desk.vendor_name} if desk is not None and desk.has_vendor and method in ASKED else set()
+    barred = compared | {person.source for person in persons if person.has_ssn} | (set() if compared else vendor)
+    others = {person.source for person in persons if can_be_keyed(person, method)} | vendor
+    return barred if others - barred else None
 
 
 def count_hang_up(
@@ -105,6 +130,15 @@ def matching(persons: Sequence[StoredRecord], method: Method, digits: str, peppe
     return found
 
 
+def can_be_keyed(record: IdentityRecord, method: Method) -> bool:
+    """Whether enough is known of this person to compare."""
+    if method in BY_SSN:
+        return record.has_ssn
+    if method is Method.LICENCE:
+        return record.licence_hash is not None
+    return method is Method.BIRTH_DATE or bool(record.first_name and record.last_name)
+
+
 def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper) -> bool:
     """Whether the digits are this person's. Of nine, the last four do where no more is known of him."""
     ani = record.ani
@@ -121,21 +155,22 @@ def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper
 
 
 def _ask_vendor(
-    desk: VendorDesk | None, ani: str, call_id: str | None, method: Method, digits: str
+    desk: VendorDesk | None, ani: str, call_id: str | None, method: Method, digits: str, barred: frozenset[str]
 ) -> Asked[PersonMatch] | None:
     if desk is None or not desk.has_vendor or method not in ASKED or not is_keyed_well(method, digits):
         return None
+    if desk.vendor_name in barred:
+        return None
     is_date = method is Method.BIRTH_DATE
     claim = Claim(ani, birth_on=parse_birth_date(digits)) if is_date else Claim(ani, national_id=digits)
-    asked = desk.ask(Purpose.PERSON, ani, call_id, lambda vendor, left_s: vendor.match_person(claim, left_s))
-    return asked if asked.answer is not None and asked.answer.is_match else None
+    return desk.ask(Purpose.PERSON, ani, call_id, lambda vendor, left_s: vendor.match_person(claim, left_s))
 
 
 def _remember(
     conn: Connection, pepper: Pepper, ani: str, method: Method, digits: str, birth_on: date, source: str, at: datetime
 ) -> StoredRecord | None:
     """Keep the person a vendor told of for later calls; none where the digits do not say who he is."""
-    if method not in {Method.SSN, Method.SSN_LAST_FOUR}:
+    if method not in BY_SSN:
         return None
     whole = pepper.digest(WHOLE_KIND, ani, digits) if method is Method.SSN else None
     record = IdentityRecord(ani, "", birth_on, pepper.digest(HASH_KIND, ani, digits[-4:]), source, ssn_hash=whole)
@@ -169,11 +204,12 @@ def import_identities(engine: Engine, clock: Clock, pepper: Pepper, source: Sour
     """Load identity records (ani, last_name, birth_on, ssn_last_four); only keyed hashes of the digits are kept,
     and of name and date of birth a seal.
 
-    A record of the same line and digits is corrected in place; when that moves the date of birth, evidence that rests
-    on it ends. `supplier` names who the file is from.
+    A person whose social security number is not known is told by his source and name, and needs a last name. A record
+    of the same line and digits, or source and name, is corrected in place; when that moves the date
+    of birth, evidence that rests on it ends. `supplier` names who the file is from.
     """
     now = clock.now()
-    once = Once("ani: the line and digits are")
+    once = Once("ani: the line and digits, or name, are")
 
     def parse(fields: dict[str, str]) -> IdentityRecord:
         record = _parse_record(fields, source.home_country, pepper, supplier, now)
@@ -195,22 +231,27 @@ def _parse_record(
         raise BadRowError("birth_on: nobody alive was born then")
     whole = fields["ssn"].replace("-", "")
     digits = fields["ssn_last_four"] or whole[-4:]
-    if not is_last_four(digits):
+    if not (digits or fields["ssn"]):
+        parse_text(fields, "last_name", 80, needed=True)
+    elif not is_last_four(digits):
         raise BadRowError("ssn_last_four: not four digits")
     if whole and not (len(whole) == 9 and whole.isascii() and whole.isdigit() and whole.endswith(digits)):
         raise BadRowError("ssn: not nine digits that end in those four")
     licence = keypad(fields["licence_state"]) + keypad(fields["licence"])
     if fields["licence"] and len(keypad(fields["licence_state"])) != LICENCE_STATE_KEYS:
         raise BadRowError("licence_state: not two letters")
+    first_name, last_name = parse_text(fields, "first_name", 80), parse_text(fields, "last_name", 80)
+    by_name = (PERSON_KIND, ani, supplier, first_name.casefold(), last_name.casefold())
     return IdentityRecord(
         ani,
-        parse_text(fields, "last_name", 80),
+        last_name,
         birth_on,
-        pepper.digest(HASH_KIND, ani, digits),
+        pepper.digest(HASH_KIND, ani, digits) if digits else pepper.digest(*by_name),
         supplier,
-        parse_text(fields, "first_name", 80),
+        first_name,
         pepper.digest(WHOLE_KIND, ani, whole) if whole else None,
         pepper.digest(LICENCE_KIND, ani, licence) if fields["licence"] else None,
+        has_ssn=bool(digits),
     )
 
 

@@ -45,6 +45,7 @@ _FIELDS = (
     identity_record.c.ssn_hash,
     identity_record.c.licence_hash,
     identity_record.c.person_sealed,
+    identity_record.c.has_ssn,
 )
 _ON_LINE = Prepared(sa.select(*_FIELDS).where(identity_record.c.ani == sa.bindparam("line")).limit(MOST_PERSONS))
 _RECORDS_ON = sa.select(*_FIELDS).where(identity_record.c.ani.in_(sa.bindparam("lines", expanding=True)))
@@ -181,6 +182,7 @@ def insert_records(conn: Connection, records: Iterable[IdentityRecord], at: date
                 "ssn_hash": new.ssn_hash,
                 "licence_hash": new.licence_hash,
                 "person_sealed": new.person_sealed,
+                "has_ssn": new.has_ssn,
                 "recorded_at": at,
             }
             for new in records

@@ -14,6 +14,7 @@ identity_record = sa.Table(
     sa.Column("ani", sa.String(16), nullable=False, index=True),
     sa.Column("last_name", sa.String(80), nullable=False, server_default=""),
     sa.Column("birth_on", sa.Date, nullable=False),
+    # of who has no such number known (has_ssn), a hash of his source and name
     sa.Column("ssn_last_four_hash", sa.String(64), nullable=False, info=keyed()),
     sa.Column("source", sa.String(40), nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
@@ -22,6 +23,7 @@ identity_record = sa.Table(
     sa.Column("licence_hash", sa.String(64), info=keyed()),
     # name and date of birth; where it is there, their own columns say nothing
     sa.Column("person_sealed", sa.Text, info=sealed(person_seal.BOUND)),
+    sa.Column("has_ssn", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.UniqueConstraint("ani", "ssn_last_four_hash"),
     info=personal(
         Personal(

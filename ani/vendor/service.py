@@ -57,6 +57,11 @@ class VendorDesk:
         self._breaker = Breaker(rules.breaker)
 
     @property
+    def vendor_name(self) -> str:
+        """Who is asked, by the name his answers are kept with; "" without a vendor."""
+        return self._vendor.name if self._vendor is not None else ""
+
+    @property
     def has_vendor(self) -> bool:
         """Whether there is anybody to ask."""
         return self._vendor is not None

@@ -34,6 +34,11 @@ class VendorOutcome(StrEnum):
         """Whether the vendor said something of the line, be it that it does not know it."""
         return self in {VendorOutcome.FOUND, VendorOutcome.NOT_FOUND}
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a request was sent to the vendor, whatever became of it."""
+        return self not in {VendorOutcome.SPARED, VendorOutcome.DAILY_LIMIT, VendorOutcome.NO_VENDOR}
+
 
 class VendorError(Exception):
     """The vendor, or the way to it, failed; never shows what was asked."""

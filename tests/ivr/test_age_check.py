@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from ani.lockout import store as lockout_store
 from ani.qualification.proof import Fallback
+from ani.qualification.tables import identity_record
 from billing.operators import service as operator_service
 from billing.operators.operator import ProfileTerms
 from billing.tariffs.service import RateBook
@@ -38,6 +40,7 @@ def shelf(engine: Engine, clock: SettableClock, pepper: Pepper, tmp_path: Path) 
     town.account("ann", 5_000_000, line=ANN)
     town.listing(ANN)
     town.identity(ANN)
+    town.identity(ANN, ssn="", supplier="motor")
     with ThreadPoolExecutor(2) as pool:
         yield Shelf(engine, clock, pepper, Settings(), RateBook(engine), RouteBook(engine), pool, vendor_pool=pool)
 
@@ -62,6 +65,18 @@ def test_three_tries_then_the_other_proof_once(shelf: Shelf) -> None:
     wrong = ("age-not-proven", "ssn-last-four")
     assert tell(shelf, script) == ("destination", [wrong, wrong, wrong, ("proven", "birth-date")])
     assert tell(shelf, {}) == ("destination", [("known", "birth-date")])
+
+
+def test_without_another_source_nothing_else_is_asked(shelf: Shelf) -> None:
+    with database.transaction(shelf.engine) as connection:
+        connection.execute(sa.delete(identity_record).where(identity_record.c.source == "motor"))
+    for _ in ("wrong", "unknown"):
+        ended, ages = tell(shelf, {"ssn-last-four": ["0000", "0001", "0002"], "birth-date": [BORN]})
+        assert (ended, len(ages), ages[-1]) == ("age-not-proven", 4, ("no-other-source", "birth-date"))
+        with database.transaction(shelf.engine) as connection:
+            connection.execute(sa.delete(identity_record))
+        assert isinstance(shelf.clock, SettableClock)
+        shelf.clock.advance(4000)
 
 
 def test_then_the_call_is_ended(shelf: Shelf) -> None:

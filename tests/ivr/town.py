@@ -60,12 +60,12 @@ class Town:
         found = account_service.find_account(self.engine, account.number)
         return found.balance_micros, found.held_micros
 
-    def identity(self, ani: str, *, birth_on: str = "1970-05-01", ssn: str = SSN) -> None:
+    def identity(self, ani: str, *, birth_on: str = "1970-05-01", ssn: str = SSN, supplier: str = "test") -> None:
         """An identity record of the line."""
         source = self._file(
             "identity.csv", ("ani", "last_name", "birth_on", "ssn_last_four"), (ani, "Ash", birth_on, ssn)
         )
-        qualification_service.import_identities(self.engine, self.clock, self.pepper, source, "test")
+        qualification_service.import_identities(self.engine, self.clock, self.pepper, source, supplier)
 
     def listing(self, ani: str) -> None:
         """A listing of the line."""

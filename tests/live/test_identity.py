@@ -58,6 +58,7 @@ def test_terms_and_another_proof_after_wrong_digits(
         house.town.account("stranger", 5_000_000, line=STRANGER)
         house.town.listing(STRANGER)
         house.town.identity(STRANGER)
+        house.town.identity(STRANGER, ssn="", supplier="motor")
         telephone.call(STRICT, STRANGER)
         telephone.wait_answered()
         telephone.listen(0.5)
@@ -69,8 +70,9 @@ def test_terms_and_another_proof_after_wrong_digits(
         telephone.listen(0.5)
         telephone.hang_up()
         cdr = house.wait_cdrs(1)[0]
-        ages = [event.outcome for event in house.explain(cdr.call_id).events if event.step == "age"]
-        assert ages == ["age-not-proven", "proven"], house.explain(cdr.call_id)
+        ages = [event for event in house.explain(cdr.call_id).events if event.step == "age"]
+        assert [event.outcome for event in ages] == ["age-not-proven", "proven"], house.explain(cdr.call_id)
+        assert (ages[0].detail["compared"], ages[1].detail["source"]) == ("test", "motor")
         agreed = terms_service.agreement_of(engine, cdr.call_id)
         assert agreed is not None
         assert agreed.version == 1

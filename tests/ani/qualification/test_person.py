@@ -58,12 +58,22 @@ class Knowing:
 Check = Callable[..., AgeProof | AgeRefusal]
 
 
+def desk_of(engine: Engine, clock: SettableClock, vendor: Knowing | None) -> VendorDesk:
+    return VendorDesk(engine, clock, vendor, AskRules(1.5, BreakerRules(3, 30.0), 100, 0))
+
+
 @pytest.fixture
 def check(engine: Engine, clock: SettableClock, pepper: Pepper, csv_source: Callable[..., Source]) -> Check:
     service.import_identities(engine, clock, pepper, csv_source(*ROWS), "loaded")
 
-    def run(method: Method, digits: str, ani: str = ANI, vendor: Knowing | None = None, access: str = "1900") -> object:
-        desk = VendorDesk(engine, clock, vendor, AskRules(1.5, BreakerRules(3, 30.0), 100, 0))
+    def run(
+        method: Method,
+        digits: str,
+        ani: str = ANI,
+        vendor: Knowing | None = None,
+        access: str = "1900",
+        barred: frozenset[str] = frozenset(),
+    ) -> object:
         clock.advance(1)
         return service.check_person(
             engine,
@@ -76,9 +86,10 @@ def check(engine: Engine, clock: SettableClock, pepper: Pepper, csv_source: Call
             minimum_age=18,
             evidence_days=30,
             method=method,
-            desk=desk,
+            desk=desk_of(engine, clock, vendor),
             way=Way(access),
-        )
+            barred=barred,
+        ).answer
 
     return run  # type: ignore[return-value]  # the same with its arguments
 
@@ -163,7 +174,7 @@ def test_unknown_and_wrong_take_the_same_time(
             evidence_days=30,
             way=Way("1900"),
         )
-        assert answer is AgeRefusal.NOT_PROVEN
+        assert answer.answer is AgeRefusal.NOT_PROVEN
         return time.perf_counter() - start_s
 
     kinds = {"unknown": (UNKNOWN, "0000"), "wrong": (ANI, "0000"), "child": (ANI, "4321")}

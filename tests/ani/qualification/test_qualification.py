@@ -73,7 +73,7 @@ def check(engine: Engine, clock: SettableClock, pepper: Pepper) -> Callable[...,
             digits=digits,
             minimum_age=minimum_age,
             evidence_days=30,
-        )
+        ).answer
 
     return run
 

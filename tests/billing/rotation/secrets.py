@@ -86,7 +86,7 @@ class Secrets:
             evidence_days=1,
             method=method,
         )
-        return isinstance(answer, AgeProof)
+        return isinstance(answer.answer, AgeProof)
 
     def opens(self, pepper: Pepper, digits: str) -> int | AccountRefusal:
         return account_service.check_pin(self.engine, self.clock, pepper, LIMITS, ANN, digits)
