@@ -94,7 +94,7 @@ def test_leaves_before_anything_was_asked(
         for _ in range(times(1, 10)):
             leave(100.0)
         house.gateway.thaw()
-        wait_for(lambda: not watch.listed("CoreShowChannels"), "all are gone")
+        wait_for(lambda: not callers_up(watch), "all are gone")
         gone = {keys["Uniqueid"] for _, keys in observer.events("UserEvent") if keys["UserEvent"] == "TollgateGone"}
 
         def told() -> tuple[set[str], set[str]]:
@@ -110,6 +110,12 @@ def test_leaves_before_anything_was_asked(
         assert house.town.balance(ann) == (failures.MONEY, 0)
         failures.must_be_calm(house)
         assert not house.gateway.log_lines("agi-fault")
+
+
+def callers_up(watch: ManagerLink) -> list[str]:
+    """Channels of telephones; the switch's own watch outlives the calls of an earlier test by a minute."""
+    names = [row["Channel"] for row in watch.listed("CoreShowChannels")]
+    return [name for name in names if name.startswith("PJSIP/")]
 
 
 class AtCommand(Passage):

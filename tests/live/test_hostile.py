@@ -62,7 +62,7 @@ POSITIONS: dict[str, tuple[Mapping[str, bytes], Placed]] = {
 
 @pytest.mark.parametrize("position", POSITIONS)
 def test_no_hostile_identity_reaches_anything(
-    house: House, observer: Observer, lab: Lab, monkeypatch: pytest.MonkeyPatch, position: str
+    house: House, observer: Observer, lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, position: str
 ) -> None:
     values, place = POSITIONS[position]
     answered = place_all(lab, {name: (DIALLED, *place(value)) for name, value in values.items()})
@@ -74,6 +74,7 @@ def test_no_hostile_identity_reaches_anything(
         assert not any("ssn" in text or "destination" in text for text in told), told
     assert_untouched(house, observer, lab, len(answered))
     monkeypatch.setenv("TOLLGATE_DATABASE__URL", house.town.engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("TOLLGATE_SECURITY__PEPPER_FILE", str(tmp_path / "pepper"))
     assert_fit_for_a_terminal(house)
 
 
