@@ -15,6 +15,7 @@ from ani.qualification.proof import Method, keypad
 from ani.qualification.qualification import AgeProof, AgeRefusal, Checked
 from ani.qualification.tables import identity_record
 from ani.vendor.vendor import VendorOutcome
+from billing.rotation import service as rotation
 from runtime.csv_import import ImportResult
 from runtime.database import reading
 from runtime.keys import Pepper
@@ -73,6 +74,18 @@ def test_persons_without_a_number_are_loaded_and_corrected_by_name(house: House)
         assert conn.scalar(sa.select(sa.func.count()).where(~identity_record.c.has_ssn)) == 2
     assert house.check(Method.LICENCE, LICENCE).answer is AgeRefusal.NOT_PROVEN  # too young, by the correction
     assert house.load("motor", f"{ANI},Ana,,1970-05-01,,,", f"{ANI},Ana,Lee,1970-05-01,---,,").rejected == 2
+
+
+def test_a_person_without_a_number_outlives_a_change_of_keys(house: House) -> None:
+    keys = [bytes([number]) * 32 for number in (1, 2)]
+    house.pepper = Pepper(keys[0])
+    house.load("motor", WITHOUT)
+    house.pepper = Pepper(*keys)
+    assert house.load("motor", WITHOUT).unchanged == 1
+    assert rotation.rotate(house.engine, house.pepper).left == 0
+    assert rotation.older(house.engine, house.pepper) == []
+    assert isinstance(house.check(Method.LICENCE, LICENCE).answer, AgeProof)
+    assert isinstance(house.check(Method.BIRTH_DATE, BORN).answer, AgeProof)
 
 
 def test_no_digits_are_a_person_without_a_number(house: House) -> None:
