@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from operator import itemgetter
 from typing import TypeVar
 
 from sqlalchemy.engine import Connection, Engine
@@ -41,7 +42,7 @@ from billing.conditions.condition import ConditionRefusal, Unmet, spend_bound
 from billing.conditions.judgement import judge
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators import store as operator_store
-from billing.rating import Rate, talk_time_ms
+from billing.rating import Context, Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from billing.thresholds import service as threshold_service
 from billing.thresholds import store as threshold_store
@@ -295,9 +296,7 @@ class BackOffice:
                 return current
             wanted = destination.e164
             context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
-            tier_cap_ms = min(plan.session_cap_ms, plan.month_left_ms)
-            if plan.spend_cap_micros:
-                tier_cap_ms = talk_time_ms(rate, plan.spend_cap_micros, tier_cap_ms, context)
+            tier_cap_ms, limit = _most(plan, rate, context)
             cap_ms, over = tier_cap_ms, None
             if plan.ani and plan.caps != NO_CAPS:
                 cap_ms, over = threshold_service.within(connection, now, plan.caps, plan.ani, cap_ms)
@@ -319,7 +318,7 @@ class BackOffice:
         shortage: StrEnum = ConditionRefusal.SPEND_LIMIT if is_cut else ChargeRefusal.NO_CREDIT
         if over is not None and cap_without_spend_ms < self.minimum_talk_ms:
             shortage = self._over(plan, over)
-        return Offer(destination.e164, trunks, rate, talk_ms, tier_cap_ms, told, spend, shortage)
+        return Offer(destination.e164, trunks, rate, talk_ms, tier_cap_ms, told, spend, limit, shortage)
 
     def _over(self, plan: Plan, refusal: ThresholdRefusal) -> ThresholdRefusal:
         """A line that used up all it may is blocked until staff lift it (ANI-5, ANI-6)."""
@@ -353,6 +352,7 @@ class BackOffice:
             access_number=ring.dnis,
             spend=offer.spend,
             caps=plan.caps,
+            limit=offer.limit,
         )
         answer = call_service.authorise(shelf.engine, shelf.clock, request)
         if isinstance(answer, ThresholdRefusal):
@@ -373,3 +373,16 @@ class BackOffice:
             answer.is_shared,
             plan.ani,
         )
+
+
+def _most(plan: Plan, rate: Rate, context: Context) -> tuple[int, StrEnum]:
+    """How long a call may be by the service and the customer's credit tier, and which of their limits says so."""
+    cap_ms, limit = min(
+        (plan.session_cap_ms, ChargeRefusal.SESSION_CAP),
+        (plan.month_left_ms, ChargeRefusal.MONTH_CAP),
+        key=itemgetter(0),
+    )
+    if not plan.spend_cap_micros:
+        return cap_ms, limit
+    for_money_ms = talk_time_ms(rate, plan.spend_cap_micros, cap_ms, context)
+    return (for_money_ms, ThresholdRefusal.SPEND) if for_money_ms < cap_ms else (cap_ms, limit)

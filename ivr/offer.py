@@ -34,6 +34,8 @@ class Offer:
     cap_ms: int
     condition: Mapping[str, object] = field(default_factory=dict)
     spend: SpendBound | None = None
+    limit: StrEnum = ChargeRefusal.SESSION_CAP
+    """Whose `cap_ms` is."""
     shortage: StrEnum = ChargeRefusal.NO_CREDIT
     """What is said when `talk_ms` is too short to be worth a call."""
 

@@ -112,6 +112,7 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
         ThresholdRefusal.DAY: Outcome("day-cap-reached"),
         ThresholdRefusal.MONTH: Outcome("month-cap-reached"),
         ThresholdRefusal.LINE: Outcome("line-cap-reached"),
+        ThresholdRefusal.SPEND: Outcome("spend-cap-reached"),
         CallRefusal.LINE_NOT_IDENTIFIED: Outcome("line-not-identified"),
         CallRefusal.TOO_MANY_ATTEMPTS: Outcome("too-many-attempts"),
         CallRefusal.NO_ROUTE: Outcome("congestion", NO_ROUTE),
@@ -128,6 +129,18 @@ REFUSALS: Mapping[StrEnum, Outcome] = MappingProxyType(
 def outcome_of(refusal: StrEnum) -> Outcome:
     """What this refusal means; raises KeyError for one that is not in the table."""
     return REFUSALS[refusal]
+
+
+_PROMPTS_OF_END = {
+    **{str(refusal): outcome.prompt for refusal, outcome in REFUSALS.items()},
+    "balance-used-up": "balance-used-up",
+    "cap-reached": "session-cap-reached",
+}
+
+
+def prompt_of_end(disposition: str) -> str:
+    """What a caller hears whose conversation ended so: the limit's own prompt where a limit ended it."""
+    return _PROMPTS_OF_END.get(disposition, "thank-you")
 
 
 WRONG_ENTRIES: frozenset[StrEnum] = frozenset(

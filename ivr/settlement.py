@@ -131,7 +131,7 @@ class Settler:
                 self._live.forget(call)
                 return None
             self._put_off.pop(call.call_id, None)
-            call.disposition = request.disposition
+            call.disposition = cdr.disposition  # the limit that ended it, where one did
             call.settled.set()
             call.events = []
             self._live.forget(call)

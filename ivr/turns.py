@@ -22,7 +22,7 @@ from ivr.live_calls import LiveCall, LiveCalls
 from ivr.metering import Meter
 from ivr.offer import Authorised
 from ivr.reception import Ring
-from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE, outcome_of
+from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE, outcome_of, prompt_of_end
 from ivr.settlement import Settler
 from ivr.switch_record import SwitchRecord, parse_record
 from runtime import ids
@@ -34,7 +34,6 @@ PROMPT_OF_DIALSTATUS = {
     "CHANUNAVAIL": "unavailable",
 }
 PROMPT_OF_CAUSE = {1: "unallocated", 21: "rejected"}
-PROMPT_OF_END = {"balance-used-up": "balance-used-up", "cap-reached": "session-cap-reached"}
 GATEWAY_FAULT = "gateway-fault"
 SHOWS_NUMBER = frozenset({"", "none"})
 """Values of the Privacy header (RFC 3323) that let the destination see the number; any other hides it."""
@@ -221,7 +220,7 @@ class Turns:
     async def _after_conversation(self, channel: Channel, call: LiveCall, record: SwitchRecord | None) -> None:
         if record is not None and record.ended_at is not None:
             await self._settler.settle_answered(call, record, "after-dial")
-        prompt = PROMPT_OF_END.get(call.disposition or "", "thank-you")
+        prompt = prompt_of_end(call.disposition or "")
         if call.ended_for is not None:
             prompt = outcome_of(call.ended_for).prompt
         await self._say_goodbye(channel, prompt, NORMAL_CLEARING)

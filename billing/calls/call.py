@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from billing.charging.session import Session
+from billing.charging.session import ChargeRefusal, Session
 from billing.conditions.condition import SpendBound
 from billing.rating import Grant, Rate
 from billing.thresholds.threshold import NO_CAPS, LineCaps
@@ -32,6 +32,7 @@ class Disposition(enum.StrEnum):
     UNALLOCATED = "unallocated"
     CALLER_HUNG_UP = "caller-hung-up"
     CAP_REACHED = "cap-reached"
+    """As a witness tells it; the CDR names the limit that set the cap."""
     BALANCE_USED_UP = "balance-used-up"
     FAILED = "failed"
     SWITCH_LOST = "switch-lost"
@@ -138,6 +139,8 @@ class Authorise:
     """What calls of the account from this line may cost, where its condition says so."""
     caps: LineCaps = NO_CAPS
     """How long the line may talk in this service."""
+    limit: enum.StrEnum = ChargeRefusal.SESSION_CAP
+    """Which limit `session_cap_ms` is that of."""
 
 
 @dataclass(frozen=True, slots=True)

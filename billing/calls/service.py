@@ -6,7 +6,9 @@ the same CDR.
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -20,6 +22,7 @@ from billing.calls.call import (
     CallStateError,
     Cdr,
     ChargedCall,
+    Disposition,
     ExtendCall,
     Extended,
     NewCall,
@@ -119,11 +122,17 @@ def settle_within(conn: Connection, now: datetime, told: Settle) -> Cdr:
         return before
     session = None if call.session_id is None else charging_store.lock_session(conn, call.session_id)
     ended = None if session is None else _terminate(conn, now, call, session, told)
-    record = _cdr(call, told, session, ended)
+    record = _cdr(call, _named(conn, told), session, ended)
     store.end(conn, call.call_id, told.answered_at, told.ended_at, record.trunk)
     store.add_events(conn, call.call_id, told.events)
     store.add_cdr(conn, record)
     return record
+
+
+def _named(conn: Connection, told: Settle) -> Settle:
+    """A call that reached its cap was ended by the limit that set it, as was kept when it was authorised."""
+    limit = store.limit_of(conn, told.call_id) if told.disposition == Disposition.CAP_REACHED else None
+    return told if limit is None else replace(told, disposition=limit)
 
 
 def answered(engine: Engine, call_id: str, at: datetime) -> bool:
@@ -200,10 +209,10 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
     permit = fraud.judge(conn, now, attempt)
     if isinstance(permit, FraudRefusal):
         return permit
-    bounded = _bounded(conn, now, wanted, permit.cap_ms)
-    if not isinstance(bounded, tuple):
+    bounded = _bounded(conn, now, wanted, permit.cap_ms, permit.limit or wanted.limit)
+    if not isinstance(bounded, _Bounded):
         return bounded
-    cap_ms, ceiling_micros = bounded
+    cap_ms, ceiling_micros = bounded.cap_ms, bounded.ceiling_micros
     opened = Initiate(
         wanted.session_id,
         wanted.account_id,
@@ -223,30 +232,43 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
     if not answer.is_replay:
         if not store.connect(conn, wanted):
             _raise_not_connected(conn, wanted.call_id)
-        store.add_events(conn, wanted.call_id, wanted.events)
+        bound = CallEvent(now, store.LIMIT, bounded.limit.value, {"cap_s": cap_ms // 1000})
+        store.add_events(conn, wanted.call_id, (*wanted.events, bound))
         fraud.keep(conn, now, attempt, permit)
         if ceiling_micros is not None:
             condition_store.add_ceiling(conn, wanted.call_id, ceiling_micros)
     return Authorised(answer.grant, cap_ms, answer.is_replay, answer.revision, answer.is_shared)
 
 
-def _bounded(conn: Connection, now: datetime, wanted: Authorise, cap_ms: int) -> tuple[int, int | None] | Refusal:
-    """The cap under the line's thresholds and its condition, and the most that may cost where spending is limited.
+@dataclass(frozen=True, slots=True)
+class _Bounded:
+    """How long a call may be at most, whose limit that is, and what it may cost where spending is limited."""
+
+    cap_ms: int
+    limit: StrEnum
+    ceiling_micros: int | None = None
+
+
+def _bounded(conn: Connection, now: datetime, wanted: Authorise, cap_ms: int, limit: StrEnum) -> _Bounded | Refusal:
+    """The cap under the line's thresholds and its condition as well.
 
     Of a session there is already, as they were. The account is locked.
     """
     if wanted.spend is None and wanted.caps == NO_CAPS:
-        return cap_ms, None
+        return _Bounded(cap_ms, limit)
     before = charging_store.find_session(conn, wanted.session_id)
     if before is not None:
-        return before.cap_ms, None
+        return _Bounded(before.cap_ms, limit)
     if wanted.ani:
+        asked_ms = cap_ms
         cap_ms, over = thresholds.within_locked(conn, now, wanted.caps, wanted.ani, cap_ms)
+        if cap_ms < asked_ms:
+            limit = over or ChargeRefusal.SESSION_CAP
         if over is not None and cap_ms < wanted.minimum_ms:
             return over
     if wanted.spend is None:
-        return cap_ms, None
-    cap_ms, ceiling_micros = conditions.longest(
+        return _Bounded(cap_ms, limit)
+    longest_ms, ceiling_micros = conditions.longest(
         conn,
         now,
         wanted.spend,
@@ -256,7 +278,9 @@ def _bounded(conn: Connection, now: datetime, wanted: Authorise, cap_ms: int) ->
         cap_ms=cap_ms,
         access_number=wanted.access_number,
     )
-    return (cap_ms, ceiling_micros) if cap_ms >= wanted.minimum_ms else ConditionRefusal.SPEND_LIMIT
+    if longest_ms < wanted.minimum_ms:
+        return ConditionRefusal.SPEND_LIMIT
+    return _Bounded(longest_ms, ConditionRefusal.SPEND_LIMIT if longest_ms < cap_ms else limit, ceiling_micros)
 
 
 def _attempt(wanted: Authorise) -> fraud.Attempt:

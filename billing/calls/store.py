@@ -155,6 +155,8 @@ _END = Prepared(
         trunk=sa.bindparam("by_trunk"),
     )
 )
+LIMIT = "limit"
+"""The step of the event that names the limit which bounds a call."""
 _ADD_EVENT = Prepared(sa.insert(call_event), ("call_id", "at", "step", "outcome", "detail"))
 _EVENTS = Prepared(
     sa.select(call_event.c.at, call_event.c.step, call_event.c.outcome, call_event.c.detail)
@@ -291,6 +293,11 @@ def add_events(conn: Connection, call_id: str, events: Iterable[CallEvent]) -> N
 def events(conn: Connection, call_id: str) -> list[CallEvent]:
     """What happened in a call, in order."""
     return [CallEvent(*row) for row in _EVENTS.all(conn, call_id=call_id)]
+
+
+def limit_of(conn: Connection, call_id: str) -> str | None:
+    """The limit that bounds how long a call may be; none for one that was authorised before that was kept."""
+    return next((event.outcome for event in events(conn, call_id) if event.step == LIMIT), None)
 
 
 def add_cdr(conn: Connection, record: Cdr) -> None:

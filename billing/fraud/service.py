@@ -78,6 +78,8 @@ class Permit:
     ceiling_micros: int | None = None
     counted_prefix: str | None = None
     funds: Funds | None = None
+    limit: FraudRefusal | None = None
+    """Whose `cap_ms` is, where that is less than was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,7 @@ def _bounded(
     cap_ms, ceiling_micros = fraud.longest_within(attempt.rate, left_micros, attempt.cap_ms, context)
     if cap_ms < attempt.cap_ms and cap_ms < max(1, attempt.minimum_ms):
         return limit
-    return Permit(cap_ms, ceiling_micros, counted, funds)
+    return Permit(cap_ms, ceiling_micros, counted, funds, limit if cap_ms < attempt.cap_ms else None)
 
 
 def _is_call(attempt: Attempt) -> bool:

@@ -19,6 +19,7 @@ class ThresholdRefusal(StrEnum):
     DAY = "day-cap-reached"
     MONTH = "tier-month-cap-reached"
     LINE = "line-cap-reached"
+    SPEND = "tier-spend-cap-reached"
 
 
 class BadThresholdError(ValueError):

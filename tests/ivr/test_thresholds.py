@@ -2,14 +2,23 @@
 
 from datetime import timedelta
 
+import pytest
+
 from ani.negative import service as negative_service
 from ani.negative.block import NegativeReason
+from ani.usage import store as usage_store
+from ani.usage.usage import month_of
 from billing.calls import service as call_service
+from billing.calls.call import Disposition, Settle
+from billing.conditions import service as condition_service
+from billing.conditions.condition import SpendPeriod, Terms
 from billing.operators import service as operator_service
 from billing.thresholds import service
 from billing.thresholds.threshold import Thresholds
 from ivr.back_office import Shelf
 from ivr.call import Bye, Dial
+from ivr.refusals import prompt_of_end
+from runtime.database import transaction
 from tests.clock import SettableClock
 from tests.ivr.test_story import PARIS, Told, settle, shelf, tell, town  # noqa: F401  (pytest finds the fixtures here)
 from tests.ivr.town import ANN, Town
@@ -61,3 +70,48 @@ def test_day_line_and_tier(town: Town, shelf: Shelf, clock: SettableClock) -> No
     (lifted,) = negative_service.unblock(town.engine, clock, ANN, "care", "paid by card")
     assert (lifted.reason, lifted.blocked_by) == (NegativeReason.OVER_THRESHOLD, "gateway")
     assert isinstance(tell(shelf, TO_PARIS).decision, Dial)
+
+
+def ended_by(shelf: Shelf, told: Told) -> tuple[str, str, object]:  # noqa: F811  (pytest gives it by this name)
+    """What the CDR says of a call that lasted as long as it might, what its caller hears, and what was noted of it."""
+    assert isinstance(told.decision, Dial)
+    at = shelf.clock.now()
+    end = Settle(told.ring.call_id, at, at + timedelta(seconds=60), Disposition.CAP_REACHED, 16, "test")
+    cdr = call_service.settle(shelf.engine, shelf.clock, end)
+    events = call_service.explain(shelf.engine, told.ring.call_id).events
+    (cap_s,) = [event.detail["cap_s"] for event in events if (event.step, event.outcome) == ("limit", cdr.disposition)]
+    return cdr.disposition, prompt_of_end(cdr.disposition), cap_s
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (Thresholds(), ("session-cap-reached", "session-cap-reached", 1860)),
+        (Thresholds(session_s=40, day_s=50), ("session-cap-reached", "session-cap-reached", 40)),
+        (Thresholds(day_s=30, month_s=50), ("day-cap-reached", "day-cap-reached", 30)),
+        (Thresholds(session_s=50, month_s=30), ("tier-month-cap-reached", "month-cap-reached", 30)),
+        (Thresholds(line_s=30), ("line-cap-reached", "line-cap-reached", 30)),
+    ],
+)
+def test_the_limit_that_ended_a_conversation_is_named(
+    town: Town,  # noqa: F811  (pytest gives it by this name)
+    shelf: Shelf,  # noqa: F811  (pytest gives it by this name)
+    wanted: Thresholds,
+    told: tuple[str, str, object],
+) -> None:
+    town.account("ann", 90_000_000, line=ANN)
+    if wanted != Thresholds():
+        limit(town, wanted)
+    assert ended_by(shelf, tell(shelf, TO_PARIS)) == told
+
+
+def test_the_month_and_what_may_be_spent_are_named_too(town: Town, shelf: Shelf, clock: SettableClock) -> None:  # noqa: F811  (pytest's names)
+    ann = town.account("ann", 90_000_000, line=ANN)
+    terms = Terms(spend_limit_micros=500_000, spend_period=SpendPeriod.CALL)
+    condition_service.set_condition(town.engine, clock, number=ann.number, line=ANN, terms=terms, by="test")
+    assert ended_by(shelf, tell(shelf, TO_PARIS)) == ("condition-spend-limit", "spend-cap-reached", 30)
+    month = month_of(clock.now())
+    with transaction(town.engine) as connection:
+        left_ms = usage_store.left_ms(connection, ANN, month, 5_580_000)
+        usage_store.hold(connection, ANN, month, left_ms - 20_000, 5_580_000)
+    assert ended_by(shelf, tell(shelf, TO_PARIS)) == ("month-cap-reached", "month-cap-reached", 20)

@@ -60,7 +60,7 @@ def test_a_call_from_ring_to_cdr(books: Books) -> None:
     with reading(books.engine) as conn:
         assert store.live_calls(conn) == []
         assert store.list_cdrs(conn, account_id=account_id, ani=ANI) == [record]
-        assert [event.step for event in store.events(conn, call_id)] == ["line", "quote", "bye"]
+        assert [event.step for event in store.events(conn, call_id)] == ["line", "quote", "limit", "bye"]
     books.assert_sound()
 
 
@@ -120,7 +120,7 @@ def test_an_authorisation_again_changes_nothing(books: Books) -> None:
         books.authorise(replace(wanted, session_id=new_id()))
     assert (books.money(account_id), books.talk()) == ((10 * UNIT, UNIT), (0, 60_000))
     with reading(books.engine) as conn:
-        assert len(store.events(conn, call_id)) == 1
+        assert len(store.events(conn, call_id)) == 2
     books.assert_sound()
 
 
@@ -216,10 +216,10 @@ def test_a_call_is_explained_in_order(books: Books) -> None:
     books.settle(call_id, 110_000, events=(CallEvent(books.clock.now(), "goodbye", "said"),))
     told = service.explain(books.engine, call_id)
     assert [moment.kind for moment in told.timeline] == [
-        *("call", "event", "charging", "charging", "event", "ledger", "ledger", "cdr")
+        *("call", "event", "event", "charging", "charging", "event", "ledger", "ledger", "cdr")
     ]
     assert told.timeline[1].text == "line: identified listed=True"
-    assert "granted 120000 ms, held 2.00 USD" in told.timeline[3].text
+    assert "granted 120000 ms, held 2.00 USD" in told.timeline[4].text
     assert "charged 2.00 USD" in told.timeline[-1].text
     assert any("total 2.00 USD" in step for step in told.price_steps)
     refused = service.explain(books.engine, books.call())
