@@ -29,15 +29,20 @@ _log = logging.getLogger("tollgate.ami")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Every wait of the link, in seconds, and the bound of the event queue."""
+    """Every wait of the link, in seconds, and the bound of the event queue.
+
+    Calls that are up are extended by this link alone, so a switch that is back is found soon; one that refuses us is
+    asked more seldom the longer it does.
+    """
 
     connect_s: float = 3.0
     login_s: float = 5.0
     ping_every_s: float = 10.0
     ping_answer_s: float = 5.0
     retry_floor_s: float = 0.5
-    retry_cap_s: float = 30.0
+    retry_cap_s: float = 2.0
     refused_floor_s: float = 5.0
+    refused_cap_s: float = 30.0
     settled_after_s: float = 10.0
     resync_retry_s: float = 2.0
     event_queue_max: int = 10_000
@@ -187,20 +192,20 @@ class AmiClient(Manager):  # type: ignore[misc]  # panoramisk ships no types
         loop = asyncio.get_running_loop()
         attempt = 0
         while not self._closed:
-            floor_s = self.timing.retry_floor_s
+            floor_s, cap_s = self.timing.retry_floor_s, self.timing.retry_cap_s
             try:
                 link = await self._open()
             except AmiFault as fault:
                 self._report(fault)
                 if isinstance(fault, PeerFault):
-                    floor_s = self.timing.refused_floor_s
+                    floor_s, cap_s = self.timing.refused_floor_s, self.timing.refused_cap_s
             else:
                 since = loop.time()
                 await self._watch(link)
                 if loop.time() - since >= self.timing.settled_after_s:
                     attempt = 0
             attempt += 1
-            await asyncio.sleep(retry_delay_s(attempt, floor_s, self.timing.retry_cap_s, self._jitter()))
+            await asyncio.sleep(retry_delay_s(attempt, floor_s, cap_s, self._jitter()))
 
     async def _open(self) -> Connection:
         """Connect, greet, log in, wait for FullyBooted; an AmiFault leaves nothing open."""

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Queue
 from types import TracebackType
@@ -95,7 +96,12 @@ class StubGateway:
             except OSError:
                 return
             self._open.append(connection)
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        # the switch may hang up on us at any moment, and `die` does so to it
+        with suppress(OSError):
+            self._converse(connection)
 
     def _converse(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rwb") as opened:

@@ -98,11 +98,14 @@ def test_no_leg_is_cut_before_its_paid_time(
 
 
 def ended(watch: ManagerLink, number: int) -> Iterator[Message]:
-    """The ends of so many called legs, as they come."""
-    while number:
+    """The ends of so many called legs, as they come; over when the callers are gone too, who would be told later."""
+    wanted = {"TollgateEnded": number, "TollgateGone": number}
+    while any(wanted.values()):
         event = watch.event("UserEvent", 30.0)
-        if event["UserEvent"] == "TollgateEnded":
-            number -= 1
+        name = event["UserEvent"]
+        if name in wanted:
+            wanted[name] -= 1
+        if name == "TollgateEnded":
             yield event
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 SECRET = "correct horse"
 QUICK = Timing(
     connect_s=1.0, login_s=0.3, ping_every_s=30.0, ping_answer_s=0.1, retry_floor_s=0.01, retry_cap_s=0.05,
-    refused_floor_s=0.05, resync_retry_s=0.02, event_queue_max=50,
+    refused_floor_s=0.05, refused_cap_s=0.05, resync_retry_s=0.02, event_queue_max=50,
 )  # fmt: skip
 """For a switch that keeps silent."""
 PATIENT = replace(QUICK, connect_s=30.0, login_s=30.0, ping_answer_s=30.0)
