@@ -101,9 +101,6 @@ class CallSettings(Section):
         default="US", pattern="^[A-Z]{2}$", description="country of numbers that do not name one (ISO 3166)"
     )
     warn_at_s: tuple[int, ...] = Field(default=(60,), description="the caller is warned with so much left")
-    nice: int = Field(
-        default=-10, ge=-20, le=19, description="the gateway's precedence for the processor, where it may take it"
-    )
 
 
 class ChargingSettings(Section):
