@@ -23,6 +23,8 @@ from tests.simulation.world import Told, World
 
 WORLD = 2_500
 """Sessions in one world, when nothing else is said: so many seconds, and the audit's memory."""
+WORLDS_A_PROCESS = 8
+"""A process keeps something of each world's database and begins anew after so many: 170 worlds made two gigabytes."""
 REPORT_EVERY_S = 15.0
 _MEMORY = Path("/dev/shm")  # a database that is thrown away may live in memory
 
@@ -117,7 +119,7 @@ def _played(wanted: list[tuple[Path, int, int]], jobs: int) -> Iterator[Iterator
     if jobs < 2 or len(wanted) < 2:
         yield map(_play, wanted)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=WORLDS_A_PROCESS) as pool:
         yield pool.imap_unordered(_play, wanted)
 
 
