@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billing.rotation import service as rotation
 from ivr.ami.desk import open_desk
 from runtime import database, schema
+from runtime.database_faults import explain_fault
 from runtime.faults import StaffError
 from runtime.key_record.service import require_keys
 from runtime.keys import KeyFileError, load_pepper, read_keys
@@ -31,7 +32,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order in which a call needs them."""
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
-        ("database", _database),
+        ("database", look_at_database),
         ("key file", _key_file),
         ("keys", _keys),
         ("secrets", _secrets),
@@ -39,23 +40,29 @@ def examine(settings: Settings) -> list[Finding]:
         ("gateway", _gateway),
         ("switch", _switch),
     )
-    return [_finding(name, check, settings) for name, check in checks]
+    return [finding(name, check, settings) for name, check in checks]
 
 
-def _finding(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+def finding(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    """What one look gives, or what its fault says."""
     try:
         return Finding(name, ok=True, detail=check(settings))
-    except (StaffError, KeyFileError, SchemaError, SQLAlchemyError, OSError) as error:
+    except SQLAlchemyError as error:
+        fault = explain_fault(error)
+        return Finding(name, ok=False, detail=fault.line if fault else type(error).__name__)
+    except (StaffError, KeyFileError, SchemaError, OSError) as error:
         return Finding(name, ok=False, detail=str(error).splitlines()[0])
 
 
-def _database(settings: Settings) -> str:
+def look_at_database(settings: Settings) -> str:
+    """Its revision, when it is this program's and this process may write; raises otherwise."""
     engine = database.create_engine(settings.database.url, busy_timeout_s=settings.database.busy_timeout_s)
     try:
         schema.require_current(engine)
+        schema.require_writable(engine)
     finally:
         engine.dispose()
-    return f"revision {schema.head_revision()}"
+    return f"revision {schema.head_revision()}, may be written"
 
 
 def _key_file(settings: Settings) -> str:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import uvloop
@@ -34,8 +35,10 @@ from ivr.recovery import Recovery, ended_as
 from ivr.settlement import Settler
 from ivr.switch_record import record_of
 from ivr.turns import DialRules, Turns
+from runtime import database, schema
 from runtime.clock import SystemClock
 from runtime.cycles import look_for_cycles_seldom
+from runtime.database_watch import DatabaseWatch
 from runtime.keys import Pepper
 from runtime.logs import get_logger
 from runtime.settings import Settings
@@ -58,6 +61,7 @@ class Gateway:
     def __init__(self, engine: Engine, pepper: Pepper, settings: Settings) -> None:
         self._settings = settings
         self._log = get_logger("ivr")
+        self._engine = engine = database.watched(engine, DatabaseWatch(self._log))
         self._clock = clock = SystemClock()
         self._down_since_s: float | None = clock.monotonic_s()
         self._call_pool = ThreadPoolExecutor(CALL_THREADS[engine.dialect.name], "call")
@@ -127,6 +131,7 @@ class Gateway:
             loop.add_signal_handler(number, stop.set)
         await self._server.start()
         self._ami.start()
+        self._spawn(self._try_database())
         self._spawn(self._recovery.run_for_ever())
         self._spawn(self._watch.run_for_ever())
         self._spawn(self._blocks.run_for_ever())
@@ -144,6 +149,11 @@ class Gateway:
         self._meter_pool.shutdown()
         self._vendor_pool.shutdown(cancel_futures=True)
         self._log.info("stopped", cut_sessions=late)
+
+    async def _try_database(self) -> None:
+        """Have the log say at once, and not only to the first caller, that nothing can be written."""
+        with suppress(SQLAlchemyError):  # told by the watch
+            await asyncio.get_running_loop().run_in_executor(self._meter_pool, schema.require_writable, self._engine)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)

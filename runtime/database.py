@@ -6,13 +6,14 @@ between two looks at its lock, and the sleeper is overtaken by all others). Post
 guarded by conditional updates, not by isolation.
 """
 
+import gc
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Engine
@@ -30,6 +31,9 @@ metadata = sa.MetaData(naming_convention=NAMING)
 
 Micros = sa.BigInteger
 """Money: integer micro-units (10^-6) of the row's currency."""
+
+READ_ONLY = "attempt to write a readonly database"
+"""What SQLite says of a file it may not write."""
 
 RowId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A surrogate key the database counts up itself."""
@@ -122,6 +126,7 @@ class _Idle:
     def __init__(self, most: int) -> None:
         self._most = most
         self._free: list[Connection] = []
+        self.is_read_only = False
 
     def begin(self, engine: Engine) -> Connection:
         """One that was idle, or another from the pool, in a transaction."""
@@ -149,6 +154,8 @@ class _Idle:
 
     def keep(self, connection: Connection) -> None:
         """It is idle."""
+        if self.is_read_only and connection.connection.dbapi_connection.total_changes:  # type: ignore[union-attr]  # sqlite3's
+            self.is_read_only = False
         if len(self._free) < self._most:
             self._free.append(connection)
         else:
@@ -201,6 +208,7 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
         )
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
+        _give_up_read_only(engine, idle)
     else:
         engine = sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -213,6 +221,21 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
         )
     sa.event.listen(engine, "engine_disposed", idle.close)
     return engine
+
+
+def _give_up_read_only(engine: Engine, idle: _Idle) -> None:
+    """A file that could not be opened for writing stays read-only to all connections that are open beside each other,
+    whatever its mode is later: they are of no more use than those to a server that is gone."""
+    is_lost = engine.dialect.is_disconnect
+
+    def is_disconnect(error: Any, connection: Any, cursor: Any) -> bool:
+        if READ_ONLY not in str(error):
+            return is_lost(error, connection, cursor)
+        idle.is_read_only = True
+        return True
+
+    dialect: Any = engine.dialect  # there is no event for all that this serves
+    dialect.is_disconnect = is_disconnect
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
@@ -228,9 +251,8 @@ def _begin_sqlite(connection: Connection) -> None:
     driver: Any = connection.connection.dbapi_connection
     try:
         driver.execute(begin)
-    except sqlite3.Error:
-        # Once more, slowly, by way of SQLAlchemy: its errors are the ones that are promised.
-        connection.exec_driver_sql(begin)
+    except sqlite3.Error as error:
+        raise translated(connection, begin, error) from error
 
 
 @contextmanager
@@ -241,21 +263,52 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """
     options = engine.get_execution_options()
     turn: _Turn | None = options.get("turn")
+    watch: Watch | None = options.get("watch")
+    idle: _Idle = options["idle"]
     with turn.taken() if turn else nullcontext():
-        if options.get("rehearsal", False):
-            with engine.connect() as connection, connection.begin() as begun:
-                yield connection
-                begun.rollback()
-            return
-        idle: _Idle = options["idle"]
-        connection = idle.begin(engine)
+        if idle.is_read_only:
+            engine.dispose()
+            # SQLite keeps the file open for statements that hang in the traceback of what they raised.
+            gc.collect(1)
         try:
-            yield connection
-            idle.commit(connection)
-        except BaseException:
-            idle.give_up(connection)
+            if options.get("rehearsal", False):
+                with engine.connect() as connection, connection.begin() as begun:
+                    yield connection
+                    begun.rollback()
+                return
+            yield from _whole(engine, idle)
+        except sa.exc.SQLAlchemyError as fault:
+            if watch is not None:
+                watch.failed(fault)
             raise
-        idle.keep(connection)
+    if watch is not None and not idle.is_read_only:
+        watch.worked()
+
+
+def _whole(engine: Engine, idle: _Idle) -> Iterator[Connection]:
+    connection = idle.begin(engine)
+    try:
+        yield connection
+        idle.commit(connection)
+    except BaseException:
+        idle.give_up(connection)
+        raise
+    idle.keep(connection)
+
+
+class Watch(Protocol):
+    """Who hears what becomes of transactions, on the thread that made them."""
+
+    def failed(self, error: Exception) -> None:
+        """The database refused, or was not there."""
+
+    def worked(self) -> None:
+        """What was written is kept."""
+
+
+def watched(engine: Engine, watch: Watch) -> Engine:
+    """The same database, where somebody hears what becomes of each writing transaction."""
+    return engine.execution_options(watch=watch)
 
 
 def rehearsing(engine: Engine) -> Engine:

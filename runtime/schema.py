@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
 
+from runtime.database import rehearsing, transaction
 from runtime.faults import StaffError
 
 _UPGRADE_LOCK = 0x746F6C6C
@@ -59,6 +60,15 @@ def require_current(engine: Engine) -> None:
         raise SchemaError(
             f"the database is at revision {current}, this program needs {head}: run `tollgate db upgrade`"
         )
+
+
+_WRITE_NOTHING = sa.text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
+
+
+def require_writable(engine: Engine) -> None:
+    """Raise what a writing transaction would raise where this process may not write; writes nothing."""
+    with transaction(rehearsing(engine)) as connection:
+        connection.execute(_WRITE_NOTHING)
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

@@ -26,6 +26,7 @@ class GatewayProcess:
     def __init__(self, environment: Mapping[str, str], log_file: Path) -> None:
         self._environment = {**os.environ, **environment}
         self.log_file = log_file
+        self._rights: tuple[str, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
 
     def hand_over(self) -> subprocess.Popen[bytes]:
@@ -50,7 +51,15 @@ class GatewayProcess:
         with self.log_file.open("ab") as log:
             # setpriv: should this process be killed, the kernel ends the gateway too
             self._process = subprocess.Popen(  # noqa: S603 - fixed words
-                [_SETPRIV, "--pdeathsig", "KILL", str(Path(sys.executable).parent / "tollgate"), "gateway", "run"],
+                [
+                    _SETPRIV,
+                    "--pdeathsig",
+                    "KILL",
+                    *self._rights,
+                    str(Path(sys.executable).parent / "tollgate"),
+                    "gateway",
+                    "run",
+                ],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -61,6 +70,11 @@ class GatewayProcess:
     def change(self, **variables: str) -> None:
         """Other settings for the next start."""
         self._environment.update(variables)
+
+    def heed_file_modes(self) -> None:
+        """From the next start what a file's mode forbids is refused, as it is to everybody but root."""
+        if os.geteuid() == 0:
+            self._rights = ("--bounding-set", "-dac_override,-dac_read_search")
 
     def another(self, log_file: Path) -> "GatewayProcess":
         """A second one with the same settings."""

@@ -14,6 +14,7 @@ from dialplan.asterisk.manager_link import ManagerLink
 from dialplan.lab.lab import Lab
 from dialplan.lab.polling import wait_for
 from ivr.gateway import LINK_GRACE_S
+from runtime.database import sqlite_file
 from tests.ivr.town import CALLING
 from tests.live import failures
 from tests.live.callers import callers
@@ -138,6 +139,42 @@ def test_database_is_locked(lab: Lab, sqlite_url: str, tmp_path: Path, watch: Ma
         for cdr in cdrs:
             failures.must_be_billed(cdr, 16_000, 20_000 + SETUP_MS)
         group.wait_ended()
+
+
+def test_database_is_read_only(lab: Lab, sqlite_url: str, tmp_path: Path, watch: ManagerLink) -> None:
+    """Started where its user may not write the file: a caller hears an apology and is freed, a call that is up ends
+    unsettled, and the log says once what to do. Once that is done all goes on, without another start."""
+    database_file = sqlite_file(sqlite_url)
+    assert database_file is not None
+    with open_house(lab, sqlite_url, tmp_path, **SHORT_GRANTS) as house, callers(lab, 2) as group:
+        accounts = failures.customers(house, 2)
+        failures.connect(group, TALKS_6_S, [0])
+        failures.wait_talking(watch, 1)
+        house.gateway.stop()
+        house.town.engine.dispose()
+        chmod(database_file, 0o444)
+        house.gateway.heed_file_modes()
+        house.gateway.start()
+        group.call(CALLING, among=[1])
+        must_apologise(watch, 1)
+        group.wait_ended()
+        assert house.cdrs() == []
+        assert house.town.balance(accounts[0])[1] > 0, "what is held stays held until it is settled"
+        house.town.engine.dispose()
+        chmod(database_file, 0o644)
+        failures.connect(group, TALKS_6_S, [1])
+        cdrs = failures.must_be_sound(house, accounts, watch, 2)
+        (told,) = house.gateway.log_lines("database-fault")
+        assert told["why"].startswith("it is read-only: give this user the right to write its file")
+        assert len(house.gateway.log_lines("database-back")) == 1
+        for cdr in cdrs:
+            failures.must_be_billed(cdr, 6_000, 6_000 + SETUP_MS)
+
+
+def chmod(database_file: Path, mode: int) -> None:
+    """What an operator does: the file and those beside it."""
+    for one in database_file.parent.glob(f"{database_file.name}*"):
+        one.chmod(mode)
 
 
 def test_database_is_locked_past_the_grant(lab: Lab, sqlite_url: str, tmp_path: Path, watch: ManagerLink) -> None:
