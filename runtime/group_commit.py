@@ -1,8 +1,9 @@
 """Group commit: requests of many threads, answered by few transactions.
 
 A transaction costs a write to the disk, however much is in it. So whoever finds nobody writing writes, and takes with
-him all who are waiting by then; whoever comes while others write waits for the next turn. Nobody waits for company:
-a lone request is written at once, on its own thread. There is no thread of its own that could die or must be stopped.
+him all who are waiting by then; whoever comes while others write waits for the next turn. A lone request is written at
+once, on its own thread; only who comes first after a group was answered waits for those who will come back as he did,
+a millisecond at most. There is no thread of its own that could die or must be stopped.
 """
 
 import threading
@@ -22,6 +23,8 @@ A = TypeVar("A")
 WRITERS = {"sqlite": 1, "postgresql": 2}
 """SQLite has one writer; on PostgreSQL one group may be decided while another is written to the disk."""
 MOST_AT_ONCE = 256
+COMPANY_WAIT_S = 0.001
+"""So long at most the first after a group waits for as many as were answered then: often they come back."""
 _LOCK_WAIT = "SET LOCAL lock_timeout = '1s'"
 """On PostgreSQL a group does not wait longer for a row, so that who holds one for long delays only who needs it."""
 
@@ -81,14 +84,39 @@ class _Queue(Generic[Q, A]):
         self._most = most
         self._mutex = threading.Lock()
         self._waiting: deque[_Seat[Q, A]] = deque()
+        self._last_size = 1
+        self._wanted = 0
+        self._complete: threading.Lock | None = None
 
     def leads_at_once(self, seat: "_Seat[Q, A]") -> bool:
         with self._mutex:
             if not self._free:
                 self._waiting.append(seat)
+                if self._complete is not None and len(self._waiting) >= self._wanted:
+                    self._complete.release()
+                    self._complete = None
                 return False
             self._free -= 1
             return True
+
+    def gather(self) -> None:
+        """Wait a moment for as many as were answered together last; after one alone nobody waits."""
+        if self._last_size == 1:
+            return
+        with self._mutex:
+            self._wanted = self._last_size - 1
+            if self._complete is not None or len(self._waiting) >= self._wanted:
+                return
+            complete = self._complete = threading.Lock()
+            complete.acquire()
+        complete.acquire(timeout=COMPANY_WAIT_S)
+        with self._mutex:
+            if self._complete is complete:
+                self._complete = None
+
+    def answered(self, size: int) -> None:
+        """So many are about to be answered together."""
+        self._last_size = size
 
     def leads_after_waiting(self, seat: "_ThreadSeat[Q, A]") -> bool:
         """Wait to be answered, or to be the next who writes."""
@@ -173,6 +201,8 @@ class _Writer(Generic[Q, A]):
         Raises _AwayError when no transaction can be begun: then nobody's can, and nobody is kept waiting for his.
         """
         is_begun = False
+        if is_first:
+            self._queue.gather()
         try:
             with transaction(self._engine) as conn:
                 is_begun = True
@@ -187,6 +217,7 @@ class _Writer(Generic[Q, A]):
             if not is_begun:
                 raise _AwayError(fault) from fault
             return fault
+        self._queue.answered(len(group))
         for seat, answer in zip(group, answers, strict=True):
             seat.answer(answer)
         return None

@@ -1,8 +1,8 @@
 """Statements for many rows at once, so that a group of requests costs few of them.
 
 PostgreSQL gets one statement over arrays where there are several rows. SQLite, where a statement costs no round trip,
-runs one for each row: that is faster than to hand it a list. Which columns there are, and their conversions, are taken
-from the tables.
+writes by one for each row, and reads by one that lists the keys. Which columns there are, and their conversions, are
+taken from the tables.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +17,15 @@ from runtime.prepared import Convert, Prepared, driver_of, translated, wire_of
 
 Row = Sequence[object]
 _MANY = 100
+_FEW = 4
+"""SQLite reads so few rows one by one."""
+_MOST_LISTED = 256
 
 
 class KeyedRead:
     """The rows of a SELECT whose `keys` are among those given; on PostgreSQL in the order of the SELECT."""
 
-    __slots__ = ("_columns", "_keys", "_listed", "_single", "_statement")
+    __slots__ = ("_by_size", "_columns", "_keys", "_listed", "_single", "_statement")
 
     def __init__(self, statement: sa.Select[Any], *keys: sa.Column[Any]) -> None:
         self._statement = statement
@@ -31,17 +34,50 @@ class KeyedRead:
         equal = (column == sa.bindparam(name) for column, name in zip(keys, self._keys, strict=True))
         self._single = Prepared(statement.where(*equal))
         self._listed: Prepared | None = None
+        self._by_size: dict[int, tuple[Prepared, tuple[str, ...]]] = {}
 
     def all(self, conn: Connection, keys: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Every row; each key is given once, as its columns' values."""
         found = sorted(keys)
-        if len(found) < 2 or conn.dialect.name != "postgresql":
-            return self._single.all_of_each(conn, self._keys, found)
+        if conn.dialect.name != "postgresql":
+            return self._few(conn, found) if len(found) < _FEW else self._many(conn, found)
+        if len(found) < 2:
+            return self._few(conn, found)
         if self._listed is None:
             # Not before: the type of a foreign key is known when the table it points to is.
             self._listed = Prepared(self._statement.where(sa.text(_among(self._columns, self._keys, conn.dialect))))
         columns = zip(*found, strict=True)
         return self._listed.all(conn, **{name: array(one) for name, one in zip(self._keys, columns, strict=True)})
+
+    def _few(self, conn: Connection, keys: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return self._single.all_of_each(conn, self._keys, keys)
+
+    def _many(self, conn: Connection, keys: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Read by lists of first columns, one for all keys whose other columns are the same.
+
+        The lists have few lengths, so that few statements are kept: the last key fills them up.
+        """
+        firsts: dict[tuple[Any, ...], list[Any]] = {}
+        for first, *rest in keys:
+            firsts.setdefault(tuple(rest), []).append(first)
+        rows: list[tuple[Any, ...]] = []
+        for others, some in firsts.items():
+            for begin in range(0, len(some), _MOST_LISTED):
+                part = some[begin : begin + _MOST_LISTED]
+                size = 1 << (len(part) - 1).bit_length()
+                part += part[-1:] * (size - len(part))
+                prepared, names = self._by_size.get(size) or self._of_size(size)
+                rows += prepared.all_of_each(conn, names, ((*part, *others),))
+        return rows
+
+    def _of_size(self, size: int) -> tuple[Prepared, tuple[str, ...]]:
+        names = tuple(f"listed_{at}" for at in range(size))
+        first, *others = self._columns
+        equal = (column == sa.bindparam(name) for column, name in zip(others, self._keys[1:], strict=True))
+        # In no order: nothing is locked row by row, and SQLite would walk through an index for the order's sake.
+        listed = self._statement.order_by(None).where(first.in_([sa.bindparam(name) for name in names]), *equal)
+        made = self._by_size[size] = Prepared(listed), names + self._keys[1:]
+        return made
 
 
 def _among(keys: Sequence[sa.Column[Any]], names: Sequence[str], dialect: Dialect) -> str:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from runtime import database
+from runtime import database, group_commit
 from runtime.group_commit import WRITERS, GroupCommit
 from tests.billing.books import at_once
 
@@ -127,6 +127,20 @@ def test_what_is_not_kept_is_not_answered(work: Work) -> None:
         sa.event.remove(work.engine, "commit", fail)
     assert [one.result() for one in asked] == ["noted 1", "noted 2", "noted 3"]
     assert work.noted() >= {1, 2, 3}
+
+
+def test_who_comes_back_leads_those_who_were_answered_with_him(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work(sqlite_engine)
+    monkeypatch.setattr(group_commit, "COMPANY_WAIT_S", WAIT_S)
+    work.together([1, 2, 3])
+    work.groups.clear()
+    with ThreadPoolExecutor(4) as pool:
+        for asked in ([4, 5, 6], [7, 8, 9]):
+            answers = [work.group.submit(work.engine, number, pool) for number in asked]
+            assert [one.result(WAIT_S / 2) for one in answers] == [f"noted {number}" for number in asked]
+    assert [sorted(group) for group in work.groups] == [[4, 5, 6], [7, 8, 9]]
 
 
 def test_nobody_waits_when_no_transaction_can_be_begun(tmp_path: Path) -> None:

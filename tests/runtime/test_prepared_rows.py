@@ -49,6 +49,17 @@ def test_texts_of_any_kind_come_back_as_they_were(things: Engine) -> None:
         }
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 255, 256, 257, 600])
+def test_every_key_of_a_list_of_any_length_is_read_once(things: Engine, count: int) -> None:
+    names = [f"thing {at}" for at in range(count)]
+    with transaction(things) as conn:
+        ADD.run(conn, [(name, "x", at, at % 2 == 0, AT) for at, name in enumerate(names)])
+        found = BY_NAME.all(conn, {(name,) for name in (*names, "nobody")})
+        pairs = BY_BOTH.all(conn, {(name, "x") for name in names})
+    expected = [(name, "x", at, at % 2 == 0, AT) for at, name in enumerate(names)]
+    assert sorted(found) == sorted(pairs) == sorted(expected)
+
+
 def test_rows_are_replaced_and_added_to(things: Engine) -> None:
     with transaction(things) as conn:
         CHANGE.run(conn, [("plain", "x", True, AT, 40), ("NULL", "x", False, None, 1), ("nobody", "x", True, AT, 1)])
