@@ -33,7 +33,7 @@ from billing.calls.explanation import Explanation
 from billing.charging import service as charging
 from billing.charging import store as charging_store
 from billing.charging.session import ChargeRefusal, Granted, Initiate, Line, Session, Terminated, Update
-from billing.charging.updating.service import KnownRates, Updated, update_many
+from billing.charging.updating.service import KnownRates, update_many
 from billing.conditions import service as conditions
 from billing.conditions import store as condition_store
 from billing.conditions.condition import ConditionRefusal
@@ -122,16 +122,21 @@ def settle_within(conn: Connection, now: datetime, told: Settle) -> Cdr:
         return before
     session = None if call.session_id is None else charging_store.lock_session(conn, call.session_id)
     ended = None if session is None else _terminate(conn, now, call, session, told)
-    record = _cdr(call, _named(conn, told), session, ended)
+    record = _cdr(call, _named(conn, told, session), session, ended)
     store.end(conn, call.call_id, told.answered_at, told.ended_at, record.trunk)
     store.add_events(conn, call.call_id, told.events)
     store.add_cdr(conn, record)
     return record
 
 
-def _named(conn: Connection, told: Settle) -> Settle:
-    """A call that reached its cap was ended by the limit that set it, as was kept when it was authorised."""
-    limit = store.limit_of(conn, told.call_id) if told.disposition == Disposition.CAP_REACHED else None
+def _named(conn: Connection, told: Settle, session: Session | None) -> Settle:
+    """A call that reached its cap was ended by the limit that set it, as was kept when it was authorised; and one that
+    got no more may have met a limit on its way, which is not that its money was used up."""
+    limit = None
+    if told.disposition == Disposition.CAP_REACHED:
+        limit = store.limit_of(conn, told.call_id)
+    elif told.disposition == Disposition.BALANCE_USED_UP and session is not None:
+        limit = store.limit_of(conn, told.call_id, session.granted_ms)
     return told if limit is None else replace(told, disposition=limit)
 
 
@@ -186,10 +191,24 @@ def _extend_many(conn: Connection, asked: Sequence[ExtendCall]) -> list[Extended
     updates = [_update_of(ask, calls[ask.call_id], known) for ask in asked if ask.call_id in calls]
     sessions = {call.session.session_id: call.session for call in calls.values()}
     updated = iter(update_many(conn, sessions, updates, known))
-    return [
-        _extended(next(updated)) if ask.call_id in calls else UnknownCallError(f"no authorised call {ask.call_id}")
-        for ask in asked
-    ]
+    answers: list[Extended | ChargeRefusal | Exception] = []
+    for ask in asked:
+        if ask.call_id not in calls:
+            answers.append(UnknownCallError(f"no authorised call {ask.call_id}"))
+            continue
+        answer = next(updated).answer
+        if isinstance(answer, Granted) and answer.limit is not None:
+            _note_met(conn, ask.call_id, ask.at, answer)
+        answers.append(_extended(answer))
+    return answers
+
+
+def _note_met(conn: Connection, call_id: str, at: datetime, answer: Granted) -> None:
+    """A limit was met in mid-call: noted once, however often more is asked for in vain."""
+    granted_ms, limit = answer.grant.granted_ms, answer.limit
+    if limit is not None and store.limit_of(conn, call_id, granted_ms) is None:
+        detail = {"cap_s": granted_ms // 1000, store.MET_AT_MS: granted_ms}
+        store.add_events(conn, call_id, [CallEvent(at, store.LIMIT, limit.value, detail)])
 
 
 def _update_of(ask: ExtendCall, call: ChargedCall, known: KnownRates) -> Update:
@@ -199,8 +218,7 @@ def _update_of(ask: ExtendCall, call: ChargedCall, known: KnownRates) -> Update:
     return Update(session.session_id, ask.request_number, ask.wanted_ms, rate, ask.at, line, ask.used_ms)
 
 
-def _extended(updated: Updated) -> Extended | ChargeRefusal | Exception:
-    answer = updated.answer
+def _extended(answer: Granted | ChargeRefusal | Exception) -> Extended | ChargeRefusal | Exception:
     return Extended(answer.grant, answer.is_replay) if isinstance(answer, Granted) else answer
 
 
@@ -234,6 +252,8 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
             _raise_not_connected(conn, wanted.call_id)
         bound = CallEvent(now, store.LIMIT, bounded.limit.value, {"cap_s": cap_ms // 1000})
         store.add_events(conn, wanted.call_id, (*wanted.events, bound))
+        if answer.limit is not None:
+            _note_met(conn, wanted.call_id, now, answer)
         fraud.keep(conn, now, attempt, permit)
         if ceiling_micros is not None:
             condition_store.add_ceiling(conn, wanted.call_id, ceiling_micros)

@@ -156,7 +156,9 @@ _END = Prepared(
     )
 )
 LIMIT = "limit"
-"""The step of the event that names the limit which bounds a call."""
+"""The step of the event that names the limit which bounds a call, and of one that names a limit met in mid-call."""
+MET_AT_MS = "granted_ms"
+"""What the call was granted when it met that."""
 _ADD_EVENT = Prepared(sa.insert(call_event), ("call_id", "at", "step", "outcome", "detail"))
 _EVENTS = Prepared(
     sa.select(call_event.c.at, call_event.c.step, call_event.c.outcome, call_event.c.detail)
@@ -295,9 +297,13 @@ def events(conn: Connection, call_id: str) -> list[CallEvent]:
     return [CallEvent(*row) for row in _EVENTS.all(conn, call_id=call_id)]
 
 
-def limit_of(conn: Connection, call_id: str) -> str | None:
-    """The limit that bounds how long a call may be; none for one that was authorised before that was kept."""
-    return next((event.outcome for event in events(conn, call_id) if event.step == LIMIT), None)
+def limit_of(conn: Connection, call_id: str, granted_ms: int | None = None) -> str | None:
+    """The limit that bounds how long a call may be, or, of one that was granted so much, the one met in mid-call.
+
+    None for a call that was authorised before that was kept, and for one that met none.
+    """
+    kept = (event for event in events(conn, call_id) if event.step == LIMIT)
+    return next((event.outcome for event in kept if event.detail.get(MET_AT_MS) == granted_ms), None)
 
 
 def add_cdr(conn: Connection, record: Cdr) -> None:

@@ -71,7 +71,7 @@ def initiate(
     def decide(cap_ms: int) -> Grant | ChargeRefusal:
         return first_grant(opened.rate, part, cap_ms, opened.minimum_ms, context)
 
-    grant = _within_line(conn, line, 0, opened.cap_ms, decide)
+    grant, limit = _within_line(conn, line, opened.cap_ms, decide)
     if isinstance(grant, ChargeRefusal):
         return grant
     is_timed = goes_by_time(opened.rate)
@@ -81,7 +81,8 @@ def initiate(
     allowances.hold(conn, opened.session_id, opened.rate, grant.granted_ms, context)
     store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
     ledger_store.move(conn, opened.account_id, 0, grant.held_micros)
-    return Granted(grant, is_replay=False, revision=funds.revision + 1, is_shared=funds.held_micros > 0)
+    is_shared = funds.held_micros > 0
+    return Granted(grant, is_replay=False, revision=funds.revision + 1, is_shared=is_shared, limit=limit)
 
 
 def terminate(
@@ -222,11 +223,10 @@ def _terminated_before(conn: Connection, session: Session, rate: Rate, funds: Fu
 def _within_line(
     conn: Connection,
     line: Line | None,
-    already_ms: int,
     cap_ms: int,
     decide: Callable[[int], Grant | ChargeRefusal],
-) -> Grant | ChargeRefusal:
-    """The grant `decide` gives under the cap, with the line's talk time held for what is new in it.
+) -> tuple[Grant | ChargeRefusal, ChargeRefusal | None]:
+    """The grant `decide` gives under the cap, with the line's talk time held for it, and the month where that is all.
 
     The hold is tried first, since it nearly always succeeds; if it does not, what the line has left is the cap. Another
     call on the line may take that in between (another account, so no lock is shared): hence a few attempts.
@@ -236,9 +236,8 @@ def _within_line(
         answer = decide(limit_ms)
         if isinstance(answer, ChargeRefusal):
             is_line = answer is ChargeRefusal.SESSION_CAP and limit_ms < cap_ms
-            return ChargeRefusal.MONTH_CAP if is_line else answer
-        more_ms = answer.granted_ms - already_ms
-        if line is None or more_ms <= 0 or usage_store.hold(conn, line.ani, line.month, more_ms, line.cap_ms):
-            return answer
-        limit_ms = min(cap_ms, already_ms + usage_store.left_ms(conn, line.ani, line.month, line.cap_ms))
-    return ChargeRefusal.MONTH_CAP
+            return ChargeRefusal.MONTH_CAP if is_line else answer, None
+        if line is None or usage_store.hold(conn, line.ani, line.month, answer.granted_ms, line.cap_ms):
+            return answer, ChargeRefusal.MONTH_CAP if limit_ms < cap_ms and answer.granted_ms >= limit_ms else None
+        limit_ms = min(cap_ms, usage_store.left_ms(conn, line.ani, line.month, line.cap_ms))
+    return ChargeRefusal.MONTH_CAP, None

@@ -207,6 +207,8 @@ class Granted:
     revision: int = field(default=0, compare=False)
     is_shared: bool = field(default=False, compare=False)
     """Others held money of the account at that moment."""
+    limit: ChargeRefusal | None = field(default=None, compare=False)
+    """What made it final other than the money and the session's own cap: the line's month, used up by other calls."""
 
 
 @dataclass(frozen=True, slots=True)

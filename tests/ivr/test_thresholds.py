@@ -9,7 +9,7 @@ from ani.negative.block import NegativeReason
 from ani.usage import store as usage_store
 from ani.usage.usage import month_of
 from billing.calls import service as call_service
-from billing.calls.call import Disposition, Settle
+from billing.calls.call import Disposition, Extended, Settle
 from billing.conditions import service as condition_service
 from billing.conditions.condition import SpendPeriod, Terms
 from billing.operators import service as operator_service
@@ -115,3 +115,30 @@ def test_the_month_and_what_may_be_spent_are_named_too(town: Town, shelf: Shelf,
         left_ms = usage_store.left_ms(connection, ANN, month, 5_580_000)
         usage_store.hold(connection, ANN, month, left_ms - 20_000, 5_580_000)
     assert ended_by(shelf, tell(shelf, TO_PARIS)) == ("month-cap-reached", "month-cap-reached", 20)
+
+
+def test_a_month_that_other_calls_use_up_is_not_taken_for_the_balance(
+    town: Town,  # noqa: F811  (pytest gives it by this name)
+    shelf: Shelf,  # noqa: F811  (pytest gives it by this name)
+    clock: SettableClock,
+) -> None:
+    ann, month = town.account("ann", 90_000_000, line=ANN), month_of(clock.now())
+    first, second = tell(shelf, TO_PARIS), tell(shelf, TO_PARIS)
+    with transaction(town.engine) as connection:
+        left_ms = usage_store.left_ms(connection, ANN, month, 5_580_000)
+        usage_store.hold(connection, ANN, month, left_ms, 5_580_000)
+    for number in (1, 2):
+        answer = call_service.extend(town.engine, clock, first.ring.call_id, number, 120_000, used_ms=50_000)
+        assert isinstance(answer, Extended)
+        assert answer.grant.final
+    # there is more for the other in the end: of that the money is the bound
+    assert isinstance(call_service.extend(town.engine, clock, second.ring.call_id, 1, 120_000), Extended)
+    with transaction(town.engine) as connection:
+        usage_store.release(connection, ANN, month, left_ms, 0)
+    assert isinstance(call_service.extend(town.engine, clock, second.ring.call_id, 2, 120_000), Extended)
+    for told, disposition in ((first, "month-cap-reached"), (second, "balance-used-up")):
+        end = Settle(told.ring.call_id, clock.now(), clock.now(), Disposition.BALANCE_USED_UP, 16, "test")
+        assert call_service.settle(town.engine, clock, end).disposition == disposition
+        noted = [event.outcome for event in call_service.explain(town.engine, told.ring.call_id).events]
+        assert noted.count("month-cap-reached") == 1
+    assert town.balance(ann)[1] == 0

@@ -171,9 +171,11 @@ class _Desk:
         moved_micros = self._moved_micros.get(session.account_id)
         if moved_micros:
             funds = replace(funds, held_micros=funds.held_micros + moved_micros)
-        grant = self._more(ask, session, funds) if ask.wanted_ms > session.granted_ms else session.grant
+        grant, limit = session.grant, None
+        if ask.wanted_ms > session.granted_ms:
+            grant, limit = self._more(ask, session, funds)
         self._keep(ask, session, grant)
-        return Granted(grant, is_replay=False, revision=funds.revision)
+        return Granted(grant, is_replay=False, revision=funds.revision, limit=limit)
 
     def _replayed(self, ask: Update) -> Granted:
         number, session_id = ask.request_number, ask.session_id
@@ -184,22 +186,26 @@ class _Desk:
             raise ChangedReplayError(f"request {number} of charging session {session_id} was another one")
         return Granted(request.grant, is_replay=True)
 
-    def _more(self, ask: Update, session: Session, funds: Funds) -> Grant:
-        """A larger grant for a session that says what it used, as far as funds, sharers, cap and line reach."""
+    def _more(self, ask: Update, session: Session, funds: Funds) -> tuple[Grant, ChargeRefusal | None]:
+        """A larger grant for a session that says what it used, as far as funds, sharers, cap and line reach.
+
+        With the month, where it would reach farther but for that of the line.
+        """
         rate = ask.rate
         context = allowances.for_more(
             self._conn, ask.at, session.session_id, session.started_at, session.context, rate, session.granted_ms
         )
         part = self._part(ask, session, funds, context)
-        grant = next_grant(session, rate, part, session.cap_ms, context)
+        grant, limit = next_grant(session, rate, part, session.cap_ms, context), None
         if ask.line is not None:
             left_ms = self._left_ms(ask.line)
             if grant.granted_ms - session.granted_ms > left_ms:
                 grant = next_grant(session, rate, part, session.granted_ms + left_ms, context)
+                limit = ChargeRefusal.MONTH_CAP
             self._hold_line(ask.line, grant.granted_ms - session.granted_ms)
         if grant.granted_ms > session.granted_ms:
             allowances.hold(self._conn, session.session_id, rate, grant.granted_ms, context)
-        return grant
+        return grant, limit
 
     def _part(self, ask: Update, session: Session, funds: Funds, context: Context) -> Part:
         """What it may have of the account; nobody is looked for where nobody else holds anything."""
