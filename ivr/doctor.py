@@ -67,7 +67,11 @@ def look_at_database(settings: Settings) -> str:
 
 def _key_file(settings: Settings) -> str:
     ring = read_keys(settings.security.pepper_file)
-    waits = "" if ring.writing == len(ring.keys) else f", key {len(ring.keys)} on standby"
+    waits = ""
+    if ring.standby is not None:
+        waits = (
+            f", key {ring.standby} on standby: `tollgate key rotate` puts it in use, `tollgate key retire` removes it"
+        )
     return f"{settings.security.pepper_file}: key {ring.writing} in use{waits}"
 
 

@@ -28,6 +28,7 @@ from ivr.back_office import Shelf
 from ivr.block_watch import BlockWatch
 from ivr.call import StoryRules
 from ivr.clock_watch import ClockWatch
+from ivr.key_watch import KeyWatch
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.meters import Meters
 from ivr.reaper import Reaper
@@ -60,6 +61,7 @@ class Gateway:
 
     def __init__(self, engine: Engine, pepper: Pepper, settings: Settings) -> None:
         self._settings = settings
+        self._pepper = pepper
         self._log = get_logger("ivr")
         self._engine = engine = database.watched(engine, DatabaseWatch(self._log))
         self._clock = clock = SystemClock()
@@ -132,6 +134,7 @@ class Gateway:
         await self._server.start()
         self._ami.start()
         self._spawn(self._try_database())
+        self._spawn(KeyWatch(self._engine, self._pepper, self._meter_pool, self._log).run_for_ever())
         self._spawn(self._recovery.run_for_ever())
         self._spawn(self._watch.run_for_ever())
         self._spawn(self._blocks.run_for_ever())

@@ -45,9 +45,14 @@ class KeyRing:
         if not 1 <= self.writing <= len(self.keys):
             raise KeyFileError("no key is in use: the first one cannot be on standby")
 
-    def grew_from(self, before: "KeyRing") -> bool:
-        """True when every key of before is where it was."""
-        return self.keys[: len(before.keys)] == before.keys
+    def follows(self, before: "KeyRing") -> bool:
+        """True when every key that before had in use is where it was; one on standby may have been taken away."""
+        return self.keys[: before.writing] == before.keys[: before.writing]
+
+    @property
+    def standby(self) -> int | None:
+        """The key nothing is written under yet."""
+        return len(self.keys) if self.writing < len(self.keys) else None
 
 
 class Pepper:
@@ -191,6 +196,13 @@ def use_last_key(path: Path) -> None:
         _replace(path, ring.keys, len(ring.keys))
 
 
+def drop_standby(path: Path) -> None:
+    """Take the key on standby out of the file again."""
+    ring = read_keys(path)
+    if ring.standby is not None:
+        _replace(path, ring.keys[: ring.writing], ring.writing)
+
+
 def _replace(path: Path, keys: Sequence[bytes], writing: int) -> None:
     """Write the whole file anew and put it in its place at once, with the owner and rights it had."""
     lines = [key.hex() + ("" if number <= writing else f" {STANDBY}") for number, key in enumerate(keys, 1)]
@@ -236,7 +248,7 @@ class _WatchedFile:
         except KeyFileError:
             return before
         self._seen = stamp
-        return found if found.grew_from(before) else before
+        return found if found.follows(before) else before
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

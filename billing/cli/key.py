@@ -1,14 +1,17 @@
 """`tollgate key`: the keys that secrets are hashed with, a new one, and bringing everything under it."""
 
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runtime.command import (
     AsJson,
+    CommandError,
     DryRun,
     ExitCode,
+    Reason,
     Yes,
     command_group,
     confirm,
@@ -18,6 +21,7 @@ from runtime.command import (
     print_document,
     print_done,
     print_table,
+    staff_name,
 )
 
 if TYPE_CHECKING:
@@ -31,16 +35,18 @@ def attach(app: typer.Typer) -> None:
     group.command("list", epilog="Example: tollgate key list --json")(list_keys)
     group.command("add", epilog="Example: tollgate key add")(add)
     group.command("rotate", epilog="Example: tollgate key rotate --yes")(rotate)
+    group.command("retire", epilog='Example: tollgate key retire 2 --reason "the file was sent by mail"')(retire)
 
 
 def list_keys(as_json: AsJson = False) -> None:
     """List the keys of the key file, and how many hashes and sealed values stand under each; reads all there are."""
     from billing.rotation import service
+    from runtime.key_record.service import retired_keys
 
     settings = open_settings()
     engine = open_engine(settings)
     pepper = open_pepper(settings, engine)
-    found, ring = service.standings(engine, pepper), pepper.ring
+    found, ring, retired = service.standings(engine, pepper), pepper.ring, retired_keys(engine)
     keys = [
         (number, _state(ring, number), pepper.fingerprint(number), _count(found, number))
         for number in range(1, len(ring.keys) + 1)
@@ -48,9 +54,18 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         names = ("key", "state", "fingerprint", "under_it")
         columns = {one.column: {str(number): count for number, count in one.by_key.items()} for one in found}
-        print_document({"keys": [dict(zip(names, row, strict=True)) for row in keys], "columns": columns})
+        print_document(
+            {
+                "keys": [dict(zip(names, row, strict=True)) for row in keys],
+                "columns": columns,
+                "retired": [asdict(one) for one in retired],
+            }
+        )
     else:
         print_table("keys", ("key", "state", "fingerprint", "under it"), keys)
+        if retired:
+            rows = [(one.key_id, one.fingerprint, one.at, one.retired_by, one.reason) for one in retired]
+            print_table("retired", ("key", "fingerprint", "at", "by", "reason"), rows)
 
 
 def add(dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -107,6 +122,37 @@ def rotate(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
     if done.left:
         return ExitCode.PARTIAL
     return ExitCode.OK if done.renewed or is_new else ExitCode.NOTHING
+
+
+def retire(
+    number: Annotated[int, typer.Argument(min=1, help="The key, by its line in the key file.")],
+    reason: Reason,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a key that nothing rests on, the one on standby, out of the key file; who did it and why is kept.
+
+    A key that anything rests on is refused, with how much does: a value under a later key is made of the earlier ones.
+    """
+    from billing.rotation import service
+    from runtime.clock import SystemClock
+
+    settings = open_settings()
+    engine = open_engine(settings)
+    path = settings.security.pepper_file
+    use = service.use_of(engine, open_pepper(settings, engine), number)
+    if use.refusal is None and not dry_run:
+        confirm(f"is key {number} in use by no other machine of this installation?", yes=yes)
+        use = service.retire(engine, SystemClock(), path, number, by=staff_name(), reason=reason)
+    if use.refusal is not None:
+        raise CommandError(use.refusal)
+    if as_json:
+        print_document({"key": number, "retired": not dry_run, "key_file": str(path), "dry_run": dry_run})
+    elif dry_run:
+        print_done(f"nothing rests on key {number}: it can be retired")
+    else:
+        print_done(f"key {number} is retired: take it out of the key file of every other machine, and of its backups")
 
 
 def _state(ring: "KeyRing", number: int) -> str:

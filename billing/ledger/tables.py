@@ -8,6 +8,7 @@ transfer is link number `chain_number`; `chain_hash` is SHA-256 of the link befo
 import sqlalchemy as sa
 
 from runtime.database import Instant, Micros, RowId, metadata
+from runtime.keyed import Keyed, keyed
 
 ledger_account = sa.Table(
     "ledger_account",
@@ -64,5 +65,5 @@ ledger_seal = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("made_by", sa.String(80), nullable=False),
     sa.Column("hash", sa.LargeBinary(32), nullable=False),
-    sa.Column("signature", sa.String(64), nullable=False),
+    sa.Column("signature", sa.String(64), nullable=False, info=keyed(Keyed.KEPT)),
 )

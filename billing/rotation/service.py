@@ -14,12 +14,13 @@ from sqlalchemy.exc import IntegrityError
 
 from ani.qualification.service import count_plain_persons, seal_persons
 from billing.rotation import store
-from billing.rotation.rotation import Batch, Rotated, Standing
+from billing.rotation.rotation import Batch, KeyUse, Rotated, Standing
 from billing.rotation.store import Holder
 from runtime.clock import Clock
 from runtime.database import reading, transaction
-from runtime.key_record.service import note_keys, require_keys
-from runtime.keys import KeyFileError, Pepper, load_pepper, use_last_key
+from runtime.faults import NotFoundError
+from runtime.key_record.service import Retired, known_keys, note_keys, note_retired, require_keys
+from runtime.keys import KeyFileError, Pepper, drop_standby, load_pepper, use_last_key
 from runtime.sealing import Place, open_sealed, seal
 
 BATCH_ROWS = 500
@@ -63,6 +64,34 @@ def put_in_use(engine: Engine, clock: Clock, path: Path) -> Pepper:
         note_keys(conn, last, clock.now())
     use_last_key(path)
     return load_pepper(path)
+
+
+def use_of(engine: Engine, pepper: Pepper, key_id: int) -> KeyUse:
+    """What a key of the file is needed for; reads all there is. Raises NotFoundError."""
+    ring = pepper.ring
+    if not 1 <= key_id <= len(ring.keys):
+        raise NotFoundError(f"no key {key_id} in the key file")
+    with reading(engine) as conn:
+        is_noted = key_id in known_keys(conn)
+        history = store.history(conn, len(ring.keys))
+    found = [*standings(engine, pepper), *history]
+    resting = {one.column: count for one in found if (count := one.resting_on(key_id))}
+    return KeyUse(key_id, resting, is_in_use=is_noted or key_id != ring.standby)
+
+
+def retire(engine: Engine, clock: Clock, path: Path, key_id: int, *, by: str, reason: str) -> KeyUse:
+    """Take a key that nothing needs out of the key file, and keep that; nothing is done where something needs it.
+
+    That is the one on standby: every value is made of all keys up to its own. Raises KeyFileError, NotFoundError.
+    """
+    pepper = load_pepper(path)
+    require_keys(engine, pepper)
+    use = use_of(engine, pepper, key_id)
+    if use.refusal is None:
+        with transaction(engine) as conn:
+            note_retired(conn, Retired(key_id, pepper.fingerprint(key_id), clock.now(), by, reason))
+        drop_standby(path)
+    return use
 
 
 def rotate(engine: Engine, pepper: Pepper, watch: Watch | None = None, *, batch_rows: int = BATCH_ROWS) -> Rotated:

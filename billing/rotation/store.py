@@ -48,18 +48,28 @@ def holders() -> list[Holder]:
 
 def standings(conn: Connection, holder: Holder, keys: int) -> list[Standing]:
     """How much stands under which key, in the column and in those bound to it; reads all of them."""
-    found = []
-    for column in (holder.column, *(bound for bound, _ in holder.sealed)):
-        is_hash = column is holder.column
-        first = ~column.contains(":") if is_hash else column.like("1:%")
-        marks = [first, *(column.like(f"{number}:%") for number in range(2, keys + 1))]
-        sums = [sa.func.coalesce(sa.func.sum(sa.case((mark, 1), else_=0)), 0) for mark in marks]
-        total, *counts = conn.execute(sa.select(sa.func.count(column), *sums)).one()
-        by_key = {number: int(count) for number, count in enumerate(counts, 1) if count}
-        unknown = int(total) - sum(by_key.values())
-        name = f"{column.table.name}.{column.name}"
-        found.append(Standing(name, by_key | ({0: unknown} if unknown else {})))
-    return found
+    return [
+        _standing(conn, column, keys, is_hash=column is holder.column)
+        for column in (holder.column, *(bound for bound, _ in holder.sealed))
+    ]
+
+
+def history(conn: Connection, keys: int) -> list[Standing]:
+    """The same for what stays under the key it was written with; reads all of it."""
+    kept = [
+        column for table in metadata.sorted_tables for column in table.c if column.info.get(keyed.KEY) is Keyed.KEPT
+    ]
+    return [_standing(conn, column, keys, is_hash=True) for column in kept]
+
+
+def _standing(conn: Connection, column: sa.Column[str], keys: int, *, is_hash: bool) -> Standing:
+    first = ~column.contains(":") if is_hash else column.like("1:%")
+    marks = [first, *(column.like(f"{number}:%") for number in range(2, keys + 1))]
+    sums = [sa.func.coalesce(sa.func.sum(sa.case((mark, 1), else_=0)), 0) for mark in marks]
+    total, *counts = conn.execute(sa.select(sa.func.count(column), *sums)).one()
+    by_key = {number: int(count) for number, count in enumerate(counts, 1) if count}
+    unknown = int(total) - sum(by_key.values())
+    return Standing(f"{column.table.name}.{column.name}", by_key | ({0: unknown} if unknown else {}))
 
 
 def has_older(conn: Connection, holder: Holder, key_id: int) -> bool:

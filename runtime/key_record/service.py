@@ -1,6 +1,7 @@
 """Which keys the database has something under, by their fingerprints: so that a key file that does not fit is known at
 once, and not by callers whose PINs are wrong all of a sudden."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -8,10 +9,42 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from runtime.database import reading, transaction
-from runtime.key_record.tables import secret_key
+from runtime.key_record.tables import secret_key, secret_key_retired
 from runtime.keys import KeyFileError, Pepper, load_pepper, make_pepper
 
 _KNOWN = sa.select(secret_key.c.id, secret_key.c.fingerprint).order_by(secret_key.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A key that was taken away before anything was written under it."""
+
+    key_id: int
+    fingerprint: str
+    at: datetime
+    retired_by: str
+    reason: str
+
+
+def note_retired(conn: Connection, retired: Retired) -> None:
+    """Keep that a key was taken away."""
+    conn.execute(
+        sa.insert(secret_key_retired).values(
+            key_id=retired.key_id,
+            fingerprint=retired.fingerprint,
+            at=retired.at,
+            retired_by=retired.retired_by,
+            reason=retired.reason,
+        )
+    )
+
+
+def retired_keys(engine: Engine) -> list[Retired]:
+    """Every key that was taken away, the newest first."""
+    table = secret_key_retired
+    columns = (table.c.key_id, table.c.fingerprint, table.c.at, table.c.retired_by, table.c.reason)
+    with reading(engine) as conn:
+        return [Retired(*row) for row in conn.execute(sa.select(*columns).order_by(table.c.id.desc()))]
 
 
 def known_keys(conn: Connection) -> dict[int, str]:

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.keys import KeyFileError, Pepper, add_key, key_of, load_pepper, make_pepper, use_last_key
+from runtime.keys import (
+    KeyFileError,
+    Pepper,
+    add_key,
+    drop_standby,
+    key_of,
+    load_pepper,
+    make_pepper,
+    read_keys,
+    use_last_key,
+)
 
 KEYS = [bytes([number]) * 32 for number in range(1, 6)]
 
@@ -82,6 +92,23 @@ def test_a_running_process_takes_no_other_keys(tmp_path: Path) -> None:
         assert running.digests("pin", "1") == (before,)
     path.unlink()
     assert running.digest("pin", "1") == before
+
+
+def test_a_running_process_lets_go_of_a_key_that_was_on_standby(tmp_path: Path) -> None:
+    path = tmp_path / "pepper"
+    make_pepper(path)
+    add_key(path)
+    running = load_pepper(path)
+    drop_standby(path)
+    drop_standby(path)
+    assert read_keys(path).standby is None
+    # it may look at the file only when there is another one
+    add_key(path)
+    assert running.digests("pin", "1") == load_pepper(path).digests("pin", "1")
+    use_last_key(path)
+    assert running.digest("pin", "1") == load_pepper(path).digest("pin", "1")
+    drop_standby(path)
+    assert len(read_keys(path).keys) == 2, "it is in use"
 
 
 @pytest.mark.parametrize("content", ["", "00" * 32 + " standby", f"{'00' * 32}\n{'00' * 32}", "00" * 32 + "\n01"])

@@ -64,3 +64,36 @@ def test_a_key_file_of_yesterday_is_refused(terminal: Terminal) -> None:
     Path("pepper").unlink()
     refused = terminal.run("db", "upgrade")
     assert (refused.code, "no key file" in refused.err, Path("pepper").exists()) == (1, True, False)
+
+
+def test_a_key_that_nothing_rests_on_is_retired(terminal: Terminal) -> None:
+    retire = ("--reason", "sent by mail")
+    for number, why in ((1, "3 values rest on it (account_line.access_code_hash 1, pin.pin_hash 2)"), (2, "no key 2")):
+        assert why in terminal.run("key", "retire", str(number), *retire).err
+    terminal.must("key", "add")
+    assert terminal.must("key", "retire", "2", *retire, "-n", "--json").document["retired"] is False
+    assert "add --yes" in terminal.run("key", "retire", "2", *retire).err
+    assert states(terminal)[1] == (2, "standby", 0)
+    assert terminal.must("key", "retire", "2", *retire, "--yes", "--json").document["retired"] is True
+    assert states(terminal) == [(1, "in use", 3)]
+    (told,) = terminal.must("key", "list", "--json").document["retired"]
+    assert (told["key_id"], told["reason"], len(told["fingerprint"])) == (2, "sent by mail", 32)
+    assert "sent by mail" in terminal.must("key", "list").out
+    terminal.must("key", "add")
+    terminal.must("key", "rotate", "--yes")
+    refused = terminal.run("key", "retire", "1", *retire, "--yes")
+    assert (refused.code, "3 values rest on it" in refused.err) == (1, True), "what is under key 2 is made of key 1"
+    assert "3 values rest on it" in terminal.run("key", "retire", "2", *retire, "--yes").err
+
+
+def test_a_key_in_use_is_not_retired_though_nothing_is_under_it_yet(
+    sqlite_url: str, installation: Callable[[str], None]
+) -> None:
+    installation(sqlite_url)
+    terminal = Terminal(root.attach, command_database.attach)
+    terminal.must("db", "upgrade")
+    terminal.must("key", "add")
+    terminal.must("key", "rotate", "--yes")
+    refused = terminal.run("key", "retire", "2", "--reason", "r", "--yes")
+    assert (refused.code, "it was put in use" in refused.err) == (1, True)
+    assert states(terminal) == [(1, "older", 0), (2, "in use", 0)]
