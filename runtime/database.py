@@ -71,23 +71,23 @@ def _bound(value: datetime | None) -> int | None:
 
 
 def _read(value: Any | None) -> datetime | None:
-    return None if value is None else _EPOCH + timedelta(0, 0, value)
+    return None if value is None else _EPOCH + value * _MICROSECOND
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970, exactly; refuses a moment without a time zone."""
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone")
-    delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_micros(value: int) -> datetime:
     """The moment so many microseconds after 1970."""
-    return _EPOCH + timedelta(microseconds=value)
+    return _EPOCH + value * _MICROSECOND
 
 
 class _Turn:
@@ -148,7 +148,7 @@ class _Idle:
         dialect = connection.dialect
         connection.engine.dispatch.commit(connection)
         try:
-            dialect.do_commit(connection.connection)
+            connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]  # it is there
         except dialect.loaded_dbapi.Error as error:
             raise translated(connection, "COMMIT", error) from error
 

@@ -137,6 +137,8 @@ class _Queue(Generic[Q, A]):
 
     def join(self, group: "list[_Seat[Q, A]]") -> None:
         """All who wait, as far as there is room, are in the group."""
+        if not self._waiting:
+            return
         with self._mutex:
             while self._waiting and len(group) < self._most:
                 group.append(self._waiting.popleft())
@@ -256,7 +258,8 @@ class _ThreadSeat(_Seat[Q, A]):
     __slots__ = ("_answer", "wake")
 
     def __init__(self, request: Q) -> None:
-        super().__init__(request)
+        self.request = request
+        self.is_answered = self.is_chosen = False
         self.wake = threading.Lock()
         self.wake.acquire()
         self._answer: A | Exception | None = None

@@ -6,7 +6,7 @@ taken from the tables.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -110,15 +110,19 @@ def _item(value: object) -> str:
     return str(value)
 
 
-@contextmanager
-def sent_together(conn: Connection) -> Iterator[None]:
+def sent_together(conn: Connection) -> AbstractContextManager[None]:
     """On PostgreSQL the statements of the block go out at once and are answered at its end; nothing is read in it.
 
     What the database refuses is raised at the end as the sqlalchemy.exc error.
     """
-    if conn.dialect.name != "postgresql":
-        yield
-        return
+    return _together(conn) if conn.dialect.name == "postgresql" else _AS_IT_COMES
+
+
+_AS_IT_COMES = nullcontext()
+
+
+@contextmanager
+def _together(conn: Connection) -> Iterator[None]:
     wire = wire_of(conn)
     wire.begin_together()
     is_whole = False

@@ -1,6 +1,7 @@
 """Talk time of lines in the database; each change is one conditional statement, so that calls side by side add up."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +16,7 @@ class UsageNotHeldError(Exception):
     """Time is released that was never held: the call's own record is wrong."""
 
 
+HELD_COLUMNS = (line_usage.c.used_ms, line_usage.c.held_ms)
 _FIND = Prepared(
     sa.select(line_usage.c.used_ms, line_usage.c.held_ms).where(
         line_usage.c.ani == sa.bindparam("line"), line_usage.c.month == sa.bindparam("in_month")
@@ -42,6 +44,13 @@ _RELEASE = Prepared(
         " WHERE ani = :ani AND month = :month AND held_ms >= :held_ms"
     )
 )
+
+
+def of_line_and_month(ani: sa.ColumnElement[str], moment: sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
+    """The row of a line in the month of a moment, as `usage.month_of` tells it; for SQLite only."""
+    seconds = sa.type_coerce(moment, sa.BigInteger).op("/")(sa.literal_column("1000000"))
+    month = sa.func.strftime(sa.literal_column("'%Y-%m'"), seconds, sa.literal_column("'unixepoch'"))
+    return sa.and_(line_usage.c.ani == ani, line_usage.c.month == month)
 
 
 def left_ms(conn: Connection, ani: str, month: str, cap_ms: int) -> int:

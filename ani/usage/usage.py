@@ -1,8 +1,10 @@
 """Talk time of a line in a month (ANI-6)."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(1024)
 def month_of(moment: datetime) -> str:
     """The month, as YYYY-MM in UTC, that a call begun at `moment` counts for, however long it lasts."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)

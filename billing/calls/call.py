@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from billing.charging.session import ChargeRefusal, Session
 from billing.conditions.condition import SpendBound
+from billing.ledger.transfer import Funds
 from billing.rating import Grant, Rate
 from billing.thresholds.threshold import NO_CAPS, LineCaps
 
@@ -159,11 +160,16 @@ class Authorised:
 
 @dataclass(frozen=True, slots=True)
 class ChargedCall:
-    """What an extension needs of a call: its line, which may be unknown, the line's month cap, and its session."""
+    """What an extension needs of a call: its line, which may be unknown, the line's month cap, and its session.
+
+    What it has of its account, and what its line used and holds in its month, as far as they are locked with it.
+    """
 
     ani: str
     month_cap_s: int | None
     session: Session
+    funds: Funds | None = None
+    line_ms: tuple[int | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

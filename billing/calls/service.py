@@ -4,7 +4,7 @@ A call costs three transactions and one more for each extension. Whoever sees it
 the same CDR.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -33,7 +33,7 @@ from billing.calls.explanation import Explanation
 from billing.charging import service as charging
 from billing.charging import store as charging_store
 from billing.charging.session import ChargeRefusal, Granted, Initiate, Line, Session, Terminated, Update
-from billing.charging.updating.service import KnownRates, update_many
+from billing.charging.updating.service import NOTHING_LOCKED, KnownRates, Locked, update_many
 from billing.conditions import service as conditions
 from billing.conditions import store as condition_store
 from billing.conditions.condition import ConditionRefusal
@@ -45,10 +45,12 @@ from billing.thresholds import service as thresholds
 from billing.thresholds.threshold import NO_CAPS, ThresholdRefusal
 from runtime.clock import Clock
 from runtime.database import reading, transaction
+from runtime.frozen import maker
 from runtime.group_commit import GroupCommit
 
 SERVICE = "call"
 _NO_CAP_MS = 2**53
+_ASK_OF, _UPDATE_OF, _EXTENDED_OF, _LINE_OF = maker(ExtendCall), maker(Update), maker(Extended), maker(Line)
 
 
 class _CallEndedError(Exception):
@@ -94,7 +96,7 @@ def extend(
     The line's month is that of the authorisation. Those who ask at one time share a transaction. Raises
     UnknownCallError, and ChangedReplayError for a number used otherwise.
     """
-    return _EXTENSIONS.ask(engine, ExtendCall(call_id, request_number, wanted_ms, clock.now(), rate, used_ms))
+    return _EXTENSIONS.ask(engine, _ASK_OF((call_id, request_number, wanted_ms, clock.now(), rate, used_ms)))
 
 
 def submit_extension(engine: Engine, wanted: ExtendCall, pool: Executor) -> Future[Extended | ChargeRefusal]:
@@ -190,7 +192,7 @@ def _extend_many(conn: Connection, asked: Sequence[ExtendCall]) -> list[Extended
     known = KnownRates(conn)
     updates = [_update_of(ask, calls[ask.call_id], known) for ask in asked if ask.call_id in calls]
     sessions = {call.session.session_id: call.session for call in calls.values()}
-    updated = iter(update_many(conn, sessions, updates, known))
+    updated = iter(update_many(conn, sessions, updates, known, _locked(calls.values(), updates)))
     answers: list[Extended | ChargeRefusal | Exception] = []
     for ask in asked:
         if ask.call_id not in calls:
@@ -211,15 +213,28 @@ def _note_met(conn: Connection, call_id: str, at: datetime, answer: Granted) -> 
         store.add_events(conn, call_id, [CallEvent(at, store.LIMIT, limit.value, detail)])
 
 
+def _locked(calls: Iterable[ChargedCall], updates: Iterable[Update]) -> Locked:
+    """What was locked with the calls."""
+    by_session = {call.session.session_id: call for call in calls if call.funds is not None}
+    if not by_session:
+        return NOTHING_LOCKED
+    line_ms = {}
+    for one in updates:
+        used_ms, held_ms = by_session[one.session_id].line_ms
+        if one.line is not None and used_ms is not None and held_ms is not None:
+            line_ms[one.line.ani, one.line.month] = (used_ms, held_ms)
+    return Locked({one.funds.account_id: one.funds for one in by_session.values() if one.funds is not None}, line_ms)
+
+
 def _update_of(ask: ExtendCall, call: ChargedCall, known: KnownRates) -> Update:
     session = call.session
     rate = known.of(session) if ask.rate is None else ask.rate
     line = _line(call.ani, call.month_cap_s, session)
-    return Update(session.session_id, ask.request_number, ask.wanted_ms, rate, ask.at, line, ask.used_ms)
+    return _UPDATE_OF((session.session_id, ask.request_number, ask.wanted_ms, rate, ask.at, line, ask.used_ms))
 
 
 def _extended(answer: Granted | ChargeRefusal | Exception) -> Extended | ChargeRefusal | Exception:
-    return Extended(answer.grant, answer.is_replay) if isinstance(answer, Granted) else answer
+    return _EXTENDED_OF((answer.grant, answer.is_replay)) if isinstance(answer, Granted) else answer
 
 
 def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised | Refusal:
@@ -342,7 +357,7 @@ def _line(ani: str, month_cap_s: int | None, session: Session) -> Line | None:
     if not ani:
         return None
     cap_ms = month_cap_s * 1000 if month_cap_s is not None else _NO_CAP_MS
-    return Line(ani, month_of(session.started_at), cap_ms)
+    return _LINE_OF((ani, month_of(session.started_at), cap_ms))
 
 
 def _cdr(call: Call, told: Settle, session: Session | None, ended: Terminated | None) -> Cdr:

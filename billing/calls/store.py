@@ -8,6 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
+from ani.usage import store as usage_store
+from ani.usage.tables import line_usage
+from billing.accounts.tables import account
 from billing.calls.call import (
     AmbiguousCallError,
     Authorise,
@@ -24,6 +27,7 @@ from billing.calls.tables import call, call_event, cdr
 from billing.charging.session import Session, SessionState, session_of
 from billing.charging.store import SESSION_COLUMNS
 from billing.charging.tables import charging_session
+from billing.ledger.store import FUNDS_COLUMNS, funds_of
 from billing.operators.tables import service_profile
 from runtime.prepared import Prepared
 from runtime.prepared_rows import KeyedRead
@@ -71,6 +75,24 @@ _LOCK_CHARGED = KeyedRead(
     .with_for_update(key_share=True, of=charging_session),
     call.c.id,
 )
+# On SQLite who writes is alone: what the extension locks later is read along.
+_READ_CHARGED = KeyedRead(
+    sa.select(
+        call.c.id,
+        call.c.ani,
+        service_profile.c.month_cap_s,
+        *SESSION_COLUMNS,
+        *FUNDS_COLUMNS,
+        *usage_store.HELD_COLUMNS,
+    ).select_from(
+        _WITH_PROFILE.join(charging_session, charging_session.c.id == call.c.charging_session_id)
+        .join(account, account.c.id == charging_session.c.account_id)
+        .outerjoin(line_usage, usage_store.of_line_and_month(call.c.ani, charging_session.c.started_at))
+    ),
+    call.c.id,
+)
+_FUNDS_AT = 3 + len(SESSION_COLUMNS)
+_HELD_AT = _FUNDS_AT + len(FUNDS_COLUMNS)
 _LIVE = (
     sa.select(*_CALL_COLUMNS, *SESSION_COLUMNS)
     .select_from(_WITH_PROFILE.outerjoin(charging_session, charging_session.c.id == call.c.charging_session_id))
@@ -205,8 +227,15 @@ def call_by_id(conn: Connection, call_id: str) -> Call | None:
 
 def lock_charged(conn: Connection, call_ids: Iterable[str]) -> dict[str, ChargedCall]:
     """Those of these calls that have a charging session, which is locked until the end of the transaction."""
-    rows = _LOCK_CHARGED.all(conn, {(one,) for one in call_ids})
-    return {row[0]: ChargedCall(row[1], row[2], session_of(row[3:])) for row in rows}
+    keys = {(one,) for one in call_ids}
+    if conn.dialect.name != "sqlite":
+        return {row[0]: ChargedCall(row[1], row[2], session_of(row[3:])) for row in _LOCK_CHARGED.all(conn, keys)}
+    return {
+        row[0]: ChargedCall(
+            row[1], row[2], session_of(row[3:_FUNDS_AT]), funds_of(row[_FUNDS_AT:_HELD_AT]), row[_HELD_AT:]
+        )
+        for row in _READ_CHARGED.all(conn, keys)
+    }
 
 
 def lock_call(conn: Connection, call_id: str) -> Call | None:

@@ -59,7 +59,8 @@ _FUNDS_BY_ID = Prepared(_FUNDS.where(account.c.id == sa.bindparam("account_id"))
 _FUNDS_BY_NUMBER = Prepared(_FUNDS.where(account.c.number == sa.bindparam("number")))
 # In order of their ids, so that no two transactions wait for each other.
 _FUNDS_BY_IDS = KeyedRead(_FUNDS.order_by(account.c.id), account.c.id)
-_FUNDS_OF = maker(Funds)
+funds_of = maker(Funds)
+"""Funds from the values of these columns."""
 _MOVE_HOLDS = RowWrite(account, keys=("id",), adds=("held_micros",))
 _MOVE = Prepared(
     sa.update(account)
@@ -132,7 +133,7 @@ def lock_funds(conn: Connection, account_id: int) -> Funds | None:
 
 def lock_many_funds(conn: Connection, account_ids: Iterable[int]) -> dict[int, Funds]:
     """Those of these accounts that there are, locked as by `lock_funds`."""
-    return {row[0]: _FUNDS_OF(row) for row in _FUNDS_BY_IDS.all(conn, {(one,) for one in account_ids})}
+    return {row[0]: funds_of(row) for row in _FUNDS_BY_IDS.all(conn, {(one,) for one in account_ids})}
 
 
 def lock_funds_of_number(conn: Connection, number: str) -> Funds | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.pricing.bundles import Bundle
-from billing.pricing.rate import NO_CONTEXT, Context
+from billing.pricing.rate import NO_CONTEXT, Context, context_of
 
 
 def context_text(context: Context) -> str:
@@ -36,7 +36,7 @@ def bundles_of_text(text: str) -> list[int]:
 def context_of_text(text: str, started_at: datetime, bundles: Mapping[int, Bundle]) -> Context:
     """The context kept as this text; raises KeyError when one of its bundles is not among those given."""
     if not text:
-        return Context(started_at)
+        return context_of((started_at, "", False, 0, 0, ()))
     found: dict[str, Any] = json.loads(text)
     return Context(
         started_at,

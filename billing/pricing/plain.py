@@ -4,7 +4,7 @@ It comes to what the general arithmetic comes to for the same rate, some ten tim
 """
 
 from billing.money import divide_up
-from billing.pricing.rate import NOTHING, Grant, Rate
+from billing.pricing.rate import NOTHING, Grant, Rate, grant_of
 
 
 def billed_s(rate: Rate, used_ms: int) -> int:
@@ -32,7 +32,7 @@ def largest_grant(rate: Rate, funds_micros: int, wanted_ms: int, cap_ms: int) ->
     if held_micros > funds_micros:
         return _final_unit(rate, funds_micros, cap_ms)
     spent = held_micros == funds_micros and price_micros(rate, target_ms + 1) > funds_micros
-    return Grant(target_ms, held_micros, final=spent or target_ms == cap_ms)
+    return grant_of((target_ms, held_micros, spent or target_ms == cap_ms))
 
 
 def _boundary_ms(rate: Rate, wanted_ms: int) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from billing.pricing.bundles import Bundle
 from billing.pricing.terms import Terms
+from runtime.frozen import maker
 
 VOICE = "voice"
 """The service whose rates are found by the number called."""
@@ -72,4 +73,7 @@ class Grant:
     final: bool
 
 
+grant_of = maker(Grant)
+"""A grant from the values of its fields, where many are made."""
+context_of = maker(Context)
 NOTHING = Grant(0, 0, final=True)

@@ -6,7 +6,7 @@ for each other in a ring. Nine statements at most serve any number of updates, b
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -36,7 +36,7 @@ from billing.rating import Context, Grant, Rate
 from runtime.frozen import maker
 from runtime.prepared_rows import sent_together
 
-_REQUEST_OF = maker(Request)
+_REQUEST_OF, _GRANTED_OF, _PART_OF = maker(Request), maker(Granted), maker(Part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,20 @@ class Updated:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What is locked already of accounts, and of lines in a month: milliseconds used and held."""
+
+    funds: Mapping[int, Funds] = field(default_factory=dict)
+    line_ms: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+
+NOTHING_LOCKED = Locked()
+
+
+_UPDATED_OF = maker(Updated)
 
 
 class KnownRates:
@@ -85,16 +99,20 @@ def update(
 
 
 def update_many(
-    conn: Connection, sessions: Mapping[str, Session], asked: Sequence[Update], rates: KnownRates | None = None
+    conn: Connection,
+    sessions: Mapping[str, Session],
+    asked: Sequence[Update],
+    rates: KnownRates | None = None,
+    locked: Locked = NOTHING_LOCKED,
 ) -> list[Updated]:
     """Hold more for open sessions, so that what is wanted in all may be used; each as if it came after those before it.
 
-    `sessions` are those there are, as `lock_sessions` gives them. A grant is a total and never shrinks. What is not to
-    be had is not refused: the answer is then the grant there is, final. A request number is answered once; again it
-    gets the same answer, and ChangedReplayError when it wants something else or comes too late. What was used lets
-    sessions that share an account end together; it is never charged.
+    `sessions` are those there are, as `lock_sessions` gives them; what is not `locked` yet is locked here. A grant is a
+    total and never shrinks. What is not to be had is not refused: the answer is then the grant there is, final. A
+    request number is answered once; again it gets the same answer, and ChangedReplayError when it wants something else
+    or comes too late. What was used lets sessions that share an account end together; it is never charged.
     """
-    desk = _Desk(conn, sessions, asked, rates or KnownRates(conn))
+    desk = _Desk(conn, sessions, asked, rates or KnownRates(conn), locked)
     answers = [desk.answered(ask) for ask in asked]
     desk.write()
     return answers
@@ -104,7 +122,12 @@ class _Desk:
     """What the updates are decided on, all of it locked: read once, changed in memory, written once."""
 
     def __init__(
-        self, conn: Connection, sessions: Mapping[str, Session], asked: Sequence[Update], rates: KnownRates
+        self,
+        conn: Connection,
+        sessions: Mapping[str, Session],
+        asked: Sequence[Update],
+        rates: KnownRates,
+        locked: Locked,
     ) -> None:
         self._conn = conn
         self._sessions = dict(sessions)
@@ -115,14 +138,19 @@ class _Desk:
         self._rates = rates
         fresh = [ask for ask in asked if self._is_fresh(ask)]
         mine = [self._sessions[ask.session_id] for ask in fresh]
-        self._funds = ledger_store.lock_many_funds(conn, {one.account_id for one in mine}) if mine else {}
+        self._funds = dict(locked.funds)
+        accounts = {one.account_id for one in mine} - self._funds.keys()
+        if accounts:
+            self._funds.update(ledger_store.lock_many_funds(conn, accounts))
         self._open = self._shared(mine)
+        self._line_ms = dict(locked.line_ms)
         lines = {
             (ask.line.ani, ask.line.month)
             for ask, one in zip(fresh, mine, strict=True)
             if ask.line is not None and ask.wanted_ms > one.granted_ms
-        }
-        self._line_ms = usage_store.lock_lines(conn, lines) if lines else {}
+        } - self._line_ms.keys()
+        if lines:
+            self._line_ms.update(usage_store.lock_lines(conn, lines))
 
     def answered(self, ask: Update) -> Updated:
         """Decide one."""
@@ -130,7 +158,7 @@ class _Desk:
             answer = self._answer(ask)
         except (UnknownSessionError, ChangedReplayError) as error:
             return Updated(error, self._sessions.get(ask.session_id))
-        return Updated(answer, self._sessions.get(ask.session_id))
+        return _UPDATED_OF((answer, self._sessions.get(ask.session_id)))
 
     def write(self) -> None:
         """What was decided."""
@@ -175,7 +203,7 @@ class _Desk:
         if ask.wanted_ms > session.granted_ms:
             grant, limit = self._more(ask, session, funds)
         self._keep(ask, session, grant)
-        return Granted(grant, is_replay=False, revision=funds.revision, limit=limit)
+        return _GRANTED_OF((grant, False, funds.revision, False, limit))
 
     def _replayed(self, ask: Update) -> Granted:
         number, session_id = ask.request_number, ask.session_id
@@ -210,7 +238,7 @@ class _Desk:
     def _part(self, ask: Update, session: Session, funds: Funds, context: Context) -> Part:
         """What it may have of the account; nobody is looked for where nobody else holds anything."""
         if funds.held_micros <= session.held_micros:
-            return Part(funds.available_micros if funds.is_open else 0, ask.wanted_ms, is_last=True)
+            return _PART_OF((funds.available_micros if funds.is_open else 0, ask.wanted_ms, True))
         told = session.heard(ask.used_ms, ask.at)
         mine = as_sharer(told, ask.rate, context, ask.at, by_time=goes_by_time(ask.rate))
         if mine is None:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from ani.usage import usage
-from ani.usage.store import UsageNotHeldError, hold, left_ms, release
-from runtime.database import transaction
+from ani.usage.store import UsageNotHeldError, hold, left_ms, of_line_and_month, release
+from ani.usage.tables import line_usage
+from runtime.database import Instant, transaction
 
 LINE, MONTH, CAP_MS = "+16045550123", "2026-03", 93 * 60_000
 
@@ -85,3 +87,23 @@ def test_calls_side_by_side_never_pass_the_cap(
     assert sum(held) == 9_800
     with transaction(engine) as conn:
         assert left_ms(conn, LINE, MONTH, 10_000) == 200
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(2026, 2, 28, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 3, 1, tzinfo=UTC),
+        datetime(2026, 2, 28, 23, 30, tzinfo=timezone(timedelta(hours=-5))),
+        datetime(2028, 2, 29, 12, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    ],
+)
+def test_sqlite_tells_the_month_of_a_moment_as_we_do(sqlite_engine: Engine, moment: datetime) -> None:
+    told = sa.select(sa.literal(LINE).label("ani"), sa.literal(moment, Instant).label("at")).subquery()
+    of_moment = of_line_and_month(told.c.ani, told.c.at)
+    with transaction(sqlite_engine) as conn:
+        conn.execute(sa.insert(line_usage), [{"ani": LINE, "month": one} for one in {MONTH, usage.month_of(moment)}])
+        found = conn.execute(sa.select(line_usage.c.month).join_from(told, line_usage, of_moment)).scalar_one()
+    assert found == usage.month_of(moment)
