@@ -220,7 +220,7 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str], app: typer.Typer | None = None) -> int:
+def run(arguments: Sequence[str], app: Callable[..., object] | None = None) -> int:
     """Run one command line (of the whole program, unless told otherwise) and give its exit code."""
     try:
         result: Any = (app or build_app())(list(arguments), standalone_mode=False)

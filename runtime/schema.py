@@ -1,5 +1,6 @@
 """The revision of the database against the one this program was made for."""
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -30,14 +31,16 @@ def alembic_config() -> Config:
     return config
 
 
+@cache
 def head_revision() -> str:
-    """The revision this program was made for."""
+    """The revision this program was made for; read once, for it takes running every migration's module."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     if head is None:
         raise SchemaError("this installation has no migrations; install it again")
     return head
 
 
+@cache
 def known_revisions() -> frozenset[str]:
     """Every revision this program can come from."""
     return frozenset(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())

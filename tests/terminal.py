@@ -4,11 +4,12 @@ import io
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from unittest import mock
 
 import orjson
-import typer
+import typer.main
 
 from runtime import command
 
@@ -37,7 +38,7 @@ class Terminal:
         """Run one command line; `keyed` is what stands on its standard input."""
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err), mock.patch("sys.stdin", io.StringIO(keyed)):
-            code = command.run(arguments, self._app())
+            code = command.run(arguments, _program(self._rooms))
         return Answer(code, out.getvalue(), err.getvalue())
 
     def must(self, *arguments: str, keyed: str = "") -> Answer:
@@ -46,14 +47,17 @@ class Terminal:
         assert answer.code == 0, answer
         return answer
 
-    def _app(self) -> typer.Typer | None:
-        if not self._rooms:
-            return None
-        app = typer.Typer(no_args_is_help=True)
-        app.callback()(_nothing)
-        for attach in self._rooms:
-            attach(app)
-        return app
+
+@cache
+def _program(rooms: tuple[Callable[[typer.Typer], None], ...]) -> Callable[..., object]:
+    """The commands of these rooms, else all; put together once, which takes longer than most of them."""
+    if not rooms:
+        return typer.main.get_command(command.build_app())
+    app = typer.Typer(no_args_is_help=True)
+    app.callback()(_nothing)
+    for attach in rooms:
+        attach(app)
+    return typer.main.get_command(app)
 
 
 def _nothing() -> None:

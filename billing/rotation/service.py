@@ -160,7 +160,8 @@ def _batches(engine: Engine, pepper: Pepper, holder: Holder, key_id: int, batch_
             careful_until -= 1
             if careful_until == 0:
                 rows, careful_until = batch_rows, None
-        _rest()
+        if after_id is not None:
+            _rest()
 
 
 def _resealed(pepper: Pepper, before: Place, after: Place, stored: str) -> str:

@@ -97,8 +97,9 @@ def renew(
 ) -> Batch:
     """Renew the next rows that stand under an older key, and the rows that refer to them, at once.
 
-    Waits for no row: what somebody else has locked is left for another pass, so nobody ever waits for a rotation that
-    waits for him. Raises IntegrityError when the database has the same secret under the newest key already.
+    Fewer than `limit` are the last there are now. Waits for no row: what somebody else has locked is left for another
+    pass, so nobody ever waits for a rotation that waits for him. Raises IntegrityError when the database has the same
+    secret under the newest key already.
     """
     _enter(conn, holder)
     rows = conn.execute(
@@ -116,7 +117,7 @@ def renew(
         _write_sealed(conn, holder, moved, resealed)
     elif moved:
         _write(conn, holder, moved)
-    return Batch(len(moved), len(rows) - len(moved), int(rows[-1][0]))
+    return Batch(len(moved), len(rows) - len(moved), int(rows[-1][0]) if len(rows) == limit else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -508,9 +508,11 @@ async def test_a_slow_consumer_costs_events_not_answers_and_ends_in_a_resync() -
             assert (await client.call({"Action": "Ping"})).success
             go.set()
             await until(lambda: heard.log[-1:] == ["up"])
-            kept = 500 - client.counters.events_dropped
-            assert heard.log[2:] == [str(n) for n in range(kept)] + ["up"]
-            assert 50 <= kept <= 51
+            # the first is in the consumer's hand; where it took that between two reads, one that came later had room
+            kept = [int(one) for one in heard.log[2:-1]]
+            assert kept == sorted(set(kept))
+            assert kept[:50] == list(range(50))
+            assert len(kept) == 500 - client.counters.events_dropped in {50, 51}
             assert len(switch.sessions) == 1
 
 
