@@ -16,25 +16,16 @@ from typing import TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani import numbers
-from ani.lockout import store as lockout_store
-from ani.lockout.lockout import Limits, LockoutRefusal, Way
-from ani.negative import store as negative_store
-from ani.numbers import Ani, NumberRefusal
-from ani.reverse_match import store as listing_store
-from ani.reverse_match.listing import Standing
+from ani.lockout.lockout import Limits
+from ani.numbers import Ani, Destination
 from ani.reverse_match.service import Identified
-from ani.trust import store as trust_store
-from ani.trust import trust
-from ani.usage import store as usage_store
-from ani.usage.usage import month_of
 from ani.vendor.service import VendorDesk
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountRefusal, AccountState
 from billing.allowances import service as allowances
 from billing.calls import service as call_service
-from billing.calls.call import Authorise, CallEvent, NewCall
+from billing.calls.call import Authorise, CallEvent
 from billing.charging.session import ChargeRefusal
 from billing.conditions import service as condition_service
 from billing.conditions import store as condition_store
@@ -45,10 +36,10 @@ from billing.operators import store as operator_store
 from billing.rating import Context, Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from billing.thresholds import service as threshold_service
-from billing.thresholds import store as threshold_store
 from billing.thresholds.threshold import NO_CAPS, ThresholdRefusal
 from dialplan.routes.service import RouteBook
 from ivr import identifying
+from ivr.arriving import arrive
 from ivr.metering import MeterPolicy
 from ivr.offer import Authorised, Offer, Payer
 from ivr.reception import Arrival, Plan, Ring
@@ -122,7 +113,8 @@ class BackOffice:
 
     async def arrive(self, ring: Ring) -> Arrival:
         """Open the call's record and look up all that is known of the number dialled and of the line."""
-        return await self._run(self._arrive, ring)
+        shelf = self._shelf
+        return await self._run(arrive, shelf.engine, shelf.settings, shelf.limits, ring)
 
     async def identify(self, line: Ani, call_id: str) -> Identified:
         """Ask the vendor whose line it is."""
@@ -177,64 +169,21 @@ class BackOffice:
         finally:
             self.waits_ms.append((clock.monotonic_s() - start_s) * 1000)
 
-    def _arrive(self, ring: Ring) -> Arrival:
-        shelf = self._shelf
-        home = shelf.settings.call.home_country
-        asserted = numbers.parse_asserted(ring.asserted_identity, home)
-        claimed = numbers.parse_identity_header(ring.claimed_identity)
-        line = numbers.parse_ani(asserted or claimed, home)
-        ani = line.e164 if isinstance(line, Ani) else ""
-        with database.transaction(shelf.engine) as connection:
-            profile = operator_store.profile_for(connection, ring.dnis)
-            profile_id = profile.id if profile else None
-            new = NewCall(ring.call_id, ring.switch, ring.uniqueid, ring.channel, ring.dnis, ani, ring.at, profile_id)
-            call_service.open_call(connection, new)
-            if profile is None:
-                return Arrival(profile, line, bool(asserted))
-            own = trust_store.own_rules(connection, profile.id)
-            rows = trust.rows_of(ring.evidence, ani, is_asserted=bool(asserted))
-            verdict = trust.judge(rows, {row: rule.demand for row, rule in own.items()})
-            told = trust.told(verdict, own)
-            way = Way(ring.dnis, verdict.is_vouched)
-            if isinstance(line, NumberRefusal):
-                return Arrival(profile, line, bool(asserted), trust=verdict, trust_told=told, way=way)
-            listing = listing_store.current_listing(connection, ani)
-            standing = identifying.standard_of(shelf.settings.vendor).standing(listing, ring.at)
-            block = negative_store.current_block(connection, ani, ring.at)
-            locked = lockout_store.is_locked(
-                connection, ani=ani, account_id=None, limits=shelf.limits, now=ring.at, way=way
-            )
-            return Arrival(
-                profile,
-                line,
-                bool(asserted),
-                listed=standing in {Standing.HELD, Standing.OLD},
-                listing=listing,
-                standing=standing,
-                block=block,
-                locked=LockoutRefusal.LOCKED if locked else None,
-                accounts=tuple(account_store.accounts_on_line(connection, ani)),
-                month_left_ms=usage_store.left_ms(connection, ani, month_of(ring.at), profile.month_cap_s * 1000),
-                trust=verdict,
-                trust_told=told,
-                mode=condition_store.mode(connection, profile.id),
-                toll_block=condition_store.current_toll_block(connection, ani),
-                caps=threshold_store.caps(connection, profile.id, ani),
-                way=way,
-            )
-
     def _payer(self, account_id: int) -> Payer | StrEnum:
         with database.reading(self._shelf.engine) as connection:
             return self._payer_now(connection, account_id)
 
-    def _payer_now(self, connection: Connection, account_id: int) -> Payer | StrEnum:
+    def _payer_now(self, connection: Connection, account_id: int, *, has_pin: bool | None = None) -> Payer | StrEnum:
+        """The account as it is; `has_pin` where that is known already."""
+        now = self._shelf.clock.now()
         account = account_store.account_by_id(connection, account_id)
-        if account is not None and account.is_open and account.is_expired(self._shelf.clock.now()):
+        if account is not None and account.is_open and account.is_expired(now):
             return AccountRefusal.EXPIRED
         if account is None or not account.is_open:
             is_suspended = account is not None and account.state is AccountState.SUSPENDED
             return FraudRefusal.SUSPENDED if is_suspended else ChargeRefusal.ACCOUNT_CLOSED
-        has_pin = account_store.has_pin(connection, account_id, self._shelf.clock.now())
+        if has_pin is None:
+            has_pin = account_store.has_pin(connection, account_id, now)
         return Payer(account.id, account.number, account.currency, account.available_micros, has_pin, account.tariff_id)
 
     def _check_access_code(self, plan: Plan, code: str) -> Payer | StrEnum:
@@ -245,9 +194,12 @@ class BackOffice:
 
     def _check_pin(self, plan: Plan, pin: str) -> Payer | StrEnum:
         shelf = self._shelf
-        means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-        answer = account_service.check_pin(*means, plan.ani, pin, operator_id=plan.profile.operator_id, way=plan.way)
-        return answer if isinstance(answer, StrEnum) else self._payer_by_pin(answer, pin)
+        hashes, operator_id = shelf.pepper.digests("pin", pin), plan.profile.operator_id
+        with database.transaction(shelf.engine) as conn:
+            answer = account_service.try_pin(
+                conn, shelf.clock, shelf.limits, plan.ani, hashes, operator_id=operator_id, way=plan.way
+            )
+            return answer if isinstance(answer, StrEnum) else self._payer_by_pin(conn, answer, hashes)
 
     def _payer_by_code(self, ani: str, account_id: int) -> Payer | StrEnum:
         with database.reading(self._shelf.engine) as connection:
@@ -256,10 +208,9 @@ class BackOffice:
         bound = next((one.told_bound for one in on_line if one.account_id == account_id), {})
         return replace(found, evidence=bound) if isinstance(found, Payer) else found
 
-    def _payer_by_pin(self, account_id: int, pin: str) -> Payer | StrEnum:
-        with database.reading(self._shelf.engine) as connection:
-            found = self._payer_now(connection, account_id)
-            issued_at = account_store.pin_issued_at(connection, self._shelf.pepper.digests("pin", pin))
+    def _payer_by_pin(self, conn: Connection, account_id: int, hashes: tuple[str, ...]) -> Payer | StrEnum:
+        found = self._payer_now(conn, account_id, has_pin=True)
+        issued_at = account_store.pin_issued_at(conn, hashes)
         told = {"pin_issued": issued_at.isoformat(timespec="seconds") if issued_at is not None else None}
         return replace(found, evidence=told) if isinstance(found, Payer) else found
 
@@ -275,9 +226,18 @@ class BackOffice:
         destination = wanted_number(digits, plan.country)
         if isinstance(destination, CallRefusal):
             return destination
-        now = shelf.clock.now()
         with database.reading(shelf.engine) as connection:
-            line = condition_store.line_terms(connection, payer.account_id, plan.ani)
+            offer = self._offered(connection, plan, payer, destination, dnis)
+        if isinstance(offer, Offer) and isinstance(offer.shortage, ThresholdRefusal):
+            self._over(plan, offer.shortage)
+        return offer
+
+    def _offered(
+        self, connection: Connection, plan: Plan, payer: Payer, destination: Destination, dnis: str
+    ) -> Offer | Unmet | StrEnum:
+        shelf = self._shelf
+        now = shelf.clock.now()
+        line = condition_store.line_terms(connection, payer.account_id, plan.ani)
         condition = line.condition if line else None
         told = condition.told if condition else {}
         refusal = judge(condition.terms, plan.ani, destination, now) if condition else None
@@ -287,37 +247,36 @@ class BackOffice:
         trunks = tuple(route.trunk for route in shelf.routes.routes_for(destination.e164))
         if not isinstance(rate, Rate) or not trunks:
             return CallRefusal.NO_ROUTE if isinstance(rate, Rate) else rate
-        with database.reading(shelf.engine) as connection:
-            if operator_store.profile_for(connection, destination.e164) is not None:
-                # A call to ourselves would be a caller of its own, and so on until every channel is taken.
-                return CallRefusal.DESTINATION_IS_OURS
-            current = self._payer_now(connection, payer.account_id)
-            if not isinstance(current, Payer):
-                return current
-            wanted = destination.e164
-            context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
-            tier_cap_ms, limit = _most(plan, rate, context)
-            cap_ms, over = tier_cap_ms, None
-            if plan.ani and plan.caps != NO_CAPS:
-                cap_ms, over = threshold_service.within(connection, now, plan.caps, plan.ani, cap_ms)
-            cap_without_spend_ms = cap_ms
-            spend = spend_bound(condition, now)
-            if spend is not None:
-                cap_ms, _ = condition_service.longest(
-                    connection,
-                    now,
-                    spend,
-                    account_id=payer.account_id,
-                    ani=plan.ani,
-                    rate=rate,
-                    cap_ms=cap_ms,
-                    access_number=dnis,
-                )
+        if operator_store.is_ours(connection, destination.e164):
+            # A call to ourselves would be a caller of its own, and so on until every channel is taken.
+            return CallRefusal.DESTINATION_IS_OURS
+        current = self._payer_now(connection, payer.account_id, has_pin=payer.has_pin)
+        if not isinstance(current, Payer):
+            return current
+        wanted = destination.e164
+        context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
+        tier_cap_ms, limit = _most(plan, rate, context)
+        cap_ms, over = tier_cap_ms, None
+        if plan.ani and plan.caps != NO_CAPS:
+            cap_ms, over = threshold_service.within(connection, now, plan.caps, plan.ani, cap_ms)
+        cap_without_spend_ms = cap_ms
+        spend = spend_bound(condition, now)
+        if spend is not None:
+            cap_ms, _ = condition_service.longest(
+                connection,
+                now,
+                spend,
+                account_id=payer.account_id,
+                ani=plan.ani,
+                rate=rate,
+                cap_ms=cap_ms,
+                access_number=dnis,
+            )
         talk_ms = talk_time_ms(rate, current.available_micros, cap_ms, context)
         is_cut = cap_ms < min(cap_without_spend_ms, self.minimum_talk_ms)
         shortage: StrEnum = ConditionRefusal.SPEND_LIMIT if is_cut else ChargeRefusal.NO_CREDIT
         if over is not None and cap_without_spend_ms < self.minimum_talk_ms:
-            shortage = self._over(plan, over)
+            shortage = over
         return Offer(destination.e164, trunks, rate, talk_ms, tier_cap_ms, told, spend, limit, shortage)
 
     def _over(self, plan: Plan, refusal: ThresholdRefusal) -> ThresholdRefusal:

@@ -116,7 +116,7 @@ class Settler:
             request = self._put_off.get(call.call_id, (call, request))[1]
             try:
                 cdr = await asyncio.get_running_loop().run_in_executor(
-                    self._pool, call_service.settle, self._engine, self._clock, request
+                    self._pool, call_service.settle, self._engine, self._clock, request, call.rate
                 )
             except SQLAlchemyError as fault:
                 # Not lost: it is told again until the database hears it, and the switch keeps its record till then.

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Engine
 
+from runtime.idle import Idle
 from runtime.prepared import translated
 
 NAMING = {
@@ -116,77 +117,8 @@ class _Taken:
             self._lock.release()
 
 
-class _Idle:
-    """Connections between two writing transactions of an engine.
-
-    SQLAlchemy is told of one transaction as long as a connection is kept here, so that what it does when one begins and
-    ends, ten times the work of the driver, is done once. The database sees each: we begin and commit it by the driver.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._free: list[Connection] = []
-        self.is_read_only = False
-
-    def begin(self, engine: Engine) -> Connection:
-        """One that was idle, or another from the pool, in a transaction."""
-        try:
-            connection = self._free.pop()
-        except IndexError:
-            return _begun(engine.connect())
-        if engine.dialect.name == "sqlite":
-            try:
-                connection.connection.dbapi_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]  # sqlite3's
-            except sqlite3.Error as error:
-                refused = translated(connection, "BEGIN IMMEDIATE", error)
-                self.give_up(connection)
-                raise refused from error
-        return connection
-
-    def commit(self, connection: Connection) -> None:
-        """What was written is kept, and the connection is idle; when that fails it is still to be given up."""
-        dialect = connection.dialect
-        connection.engine.dispatch.commit(connection)
-        try:
-            connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]  # it is there
-        except dialect.loaded_dbapi.Error as error:
-            raise translated(connection, "COMMIT", error) from error
-
-    def keep(self, connection: Connection) -> None:
-        """It is idle."""
-        if self.is_read_only and connection.connection.dbapi_connection.total_changes:  # type: ignore[union-attr]  # sqlite3's
-            self.is_read_only = False
-        if len(self._free) < self._most:
-            self._free.append(connection)
-        else:
-            connection.close()
-
-    def give_up(self, connection: Connection) -> None:
-        """It failed: what it wrote is undone. When it is dead, the others may be so too."""
-        is_dead = connection.invalidated
-        connection.close()
-        if is_dead:
-            self.close()
-
-    def close(self, *_: object) -> None:
-        """Close all that are idle."""
-        while self._free:
-            connection = self._free.pop()
-            connection.detach()
-            connection.close()
-
-
-def _begun(connection: Connection) -> Connection:
-    try:
-        connection.begin()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-_IDLE = {"sqlite": 1, "postgresql": 4}
-"""So many are kept out of the pool; SQLite has one writer."""
+_IDLE = {"sqlite": (1, 4), "postgresql": (4, 4)}
+"""So many writing and reading ones are kept out of the pool; SQLite has one writer."""
 
 
 def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16) -> Engine:
@@ -195,7 +127,7 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
     Its exceptions never show the values of a statement.
     """
     parsed = sa.make_url(url)
-    idle = _Idle(_IDLE[parsed.get_backend_name()])
+    idle = Idle(*_IDLE[parsed.get_backend_name()])
     if parsed.get_backend_name() == "sqlite":
         engine = sa.create_engine(
             parsed,
@@ -223,7 +155,7 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
     return engine
 
 
-def _give_up_read_only(engine: Engine, idle: _Idle) -> None:
+def _give_up_read_only(engine: Engine, idle: Idle) -> None:
     """A file that could not be opened for writing stays read-only to all connections that are open beside each other,
     whatever its mode is later: they are of no more use than those to a server that is gone."""
     is_lost = engine.dialect.is_disconnect
@@ -264,7 +196,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     options = engine.get_execution_options()
     turn: _Turn | None = options.get("turn")
     watch: Watch | None = options.get("watch")
-    idle: _Idle = options["idle"]
+    idle: Idle = options["idle"]
     with turn.taken() if turn else nullcontext():
         if idle.is_read_only:
             engine.dispose()
@@ -285,7 +217,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         watch.worked()
 
 
-def _whole(engine: Engine, idle: _Idle) -> Iterator[Connection]:
+def _whole(engine: Engine, idle: Idle) -> Iterator[Connection]:
     connection = idle.begin(engine)
     try:
         yield connection
@@ -326,6 +258,19 @@ def sqlite_file(url: str) -> Path | None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A reading transaction: one snapshot on SQLite, never waits for a writer."""
-    with engine.connect().execution_options(reading=True) as connection:
+    """To read and nothing else: one snapshot on SQLite, on PostgreSQL one for each statement; waits for no writer."""
+    options = engine.get_execution_options()
+    if options.get("rehearsal", False):
+        with engine.connect().execution_options(reading=True) as connection:
+            yield connection
+        return
+    idle: Idle = options["idle"]
+    generation = idle.generation
+    connection = idle.begin_reading(engine)
+    try:
         yield connection
+        idle.end_reading(connection)
+    except BaseException:
+        idle.give_up(connection)
+        raise
+    idle.keep_reading(connection, generation)

@@ -5,6 +5,7 @@ writes by one for each row, and reads by one that lists the keys. Which columns 
 taken from the tables.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
@@ -197,7 +198,7 @@ class RowWrite:
         if found is None:
             converts: list[tuple[int, Convert]] = []
             for at, column in enumerate(self._columns):
-                convert = column.type.dialect_impl(dialect).bind_processor(dialect)
+                convert = _convert(column, dialect)
                 # Both drivers take a truth value as it is.
                 if convert is not None and not isinstance(column.type, sa.Boolean):
                     converts.append((at, convert))
@@ -237,6 +238,13 @@ class RowWrite:
 
     def _conflict(self) -> str:
         return " ON CONFLICT DO NOTHING" if self._once else ""
+
+
+def _convert(column: sa.Column[Any], dialect: Dialect) -> Convert | None:
+    if isinstance(column.type, sa.JSON):
+        # As text, which a list of them for PostgreSQL is made of; its driver wraps what it is to write as JSON.
+        return json.dumps
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _all_converted(rows: Sequence[Row], converts: list[tuple[int, Convert]]) -> list[list[object]]:

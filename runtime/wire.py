@@ -54,6 +54,13 @@ class Wire:
         self._rows = Transformer(driver)
         self._prepared: dict[str, bytes] = {}
         self._together: list[Sent] | None = None
+        self.begins = True
+        """Whether a statement begins a transaction when there is none; one that only reads need not."""
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether there is one to end."""
+        return self._libpq.transaction_status != TransactionStatus.IDLE
 
     def rows(self, text: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """Run it and read every row."""
@@ -87,9 +94,9 @@ class Wire:
         return self._sound(self._libpq.exec_prepared(name, sent))
 
     def named(self, text: str) -> bytes:
-        """What it is prepared as, in a transaction, which is begun when there is none."""
+        """What it is prepared as; in a transaction, which is begun when there is none and it `begins` one."""
         libpq = self._libpq
-        if libpq.transaction_status == TransactionStatus.IDLE:
+        if self.begins and libpq.transaction_status == TransactionStatus.IDLE:
             self._sound(libpq.exec_(b"BEGIN"))
         name = self._prepared.get(text)
         if name is None:

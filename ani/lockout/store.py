@@ -21,6 +21,7 @@ from ani.lockout.lockout import (
 )
 from ani.lockout.tables import wrong_entry
 from runtime.database import Instant
+from runtime.looks import Look, Row
 from runtime.prepared import Prepared
 
 _EVERYBODY = "*"
@@ -48,6 +49,7 @@ _WINDOWS: tuple[sa.ScalarSelect[Any], ...] = (
     _count(Scope.CLAIMED, "claimed", "line_since_at"),
 )
 _COUNT = Prepared(sa.select(*_WINDOWS))
+_NONE = Counts(0, 0, 0)
 _TAKE_BACK = Prepared(
     sa.delete(wrong_entry).where(
         wrong_entry.c.scope == sa.bindparam("of_scope"),
@@ -118,17 +120,35 @@ def is_locked(
             _QUEUE_UP.first(conn, subject=f"wrong-entry-line-{ani}")
         if account_id is not None:
             _QUEUE_UP.first(conn, subject=f"wrong-entry-account-{account_id}")
-    found = _COUNT.first(
-        conn,
-        line=ani or "",
-        line_since_at=now - LINE_WINDOW,
-        account="" if account_id is None else str(account_id),
-        account_since_at=now - ACCOUNT_WINDOW,
-        overall=_EVERYBODY,
-        overall_since_at=now - OVERALL_WINDOW,
-        access=way.access_number,
-        unvouched="" if way.is_vouched else _EVERYBODY,
-        claimed="" if way.is_vouched else ani or "",
-        access_since_at=now - ACCESS_WINDOW,
-    )
-    return is_over(Counts(*found or (0, 0, 0, 0, 0, 0)), limits)
+    account = "" if account_id is None else str(account_id)
+    found = _COUNT.first(conn, line=ani or "", account=account, **_asked(now, way, ani or ""))
+    return is_over(_counts(found), limits)
+
+
+def to_look(now: datetime, way: Way, ani: str) -> dict[str, object]:
+    """What `WRONG` asks beside the `line`, to see whether it is locked now for who comes this way; see `is_over`.
+
+    For who only looks: nobody waits here for tries under way, and whoever then tries waits and is asked again.
+    """
+    return {"account": "", **_asked(now, way, ani)}
+
+
+def _asked(now: datetime, way: Way, ani: str) -> dict[str, object]:
+    return {
+        "line_since_at": now - LINE_WINDOW,
+        "account_since_at": now - ACCOUNT_WINDOW,
+        "overall": _EVERYBODY,
+        "overall_since_at": now - OVERALL_WINDOW,
+        "access": way.access_number,
+        "unvouched": "" if way.is_vouched else _EVERYBODY,
+        "claimed": "" if way.is_vouched else ani,
+        "access_since_at": now - ACCESS_WINDOW,
+    }
+
+
+def _counts(row: Row | None) -> Counts:
+    return _NONE if row is None else Counts(*row)
+
+
+WRONG = Look(sa.select(*_WINDOWS), _counts)
+"""Wrong entries within each window."""

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from ani.negative.block import Block, NegativeReason, NewBlock
 from ani.negative.tables import negative_entry
 from runtime.database import Instant
+from runtime.looks import Look, Row
 from runtime.prepared import Prepared
 
 _NOW = sa.bindparam("now", type_=Instant)
@@ -30,12 +31,13 @@ _FIELDS = (
     negative_entry.c.lift_note,
     negative_entry.c.ends_calls,
 )
-_CURRENT = Prepared(
+_CURRENT_STATEMENT = (
     sa.select(*_FIELDS)
     .where(negative_entry.c.ani == sa.bindparam("line"), _IN_FORCE)
     .order_by(negative_entry.c.id)
-    .limit(1)
+    .limit(sa.literal_column("1"))
 )
+_CURRENT = Prepared(_CURRENT_STATEMENT)
 _IN_FORCE_ON = (
     sa.select(*_FIELDS)
     .where(negative_entry.c.ani.in_(sa.bindparam("lines", expanding=True)), _IN_FORCE)
@@ -64,8 +66,7 @@ def lock(conn: Connection) -> None:
 
 def current_block(conn: Connection, ani: str, now: datetime) -> Block | None:
     """The oldest block in force on the line."""
-    row = _CURRENT.first(conn, line=ani, now=now)
-    return _block(row) if row else None
+    return CURRENT.read(_CURRENT.first(conn, line=ani, now=now))
 
 
 def ending_blocks(conn: Connection, since_at: datetime, now: datetime) -> list[Block]:
@@ -134,3 +135,11 @@ def lift(conn: Connection, entry_id: int, by: str, note: str, at: datetime) -> N
 def _block(row: tuple[Any, ...]) -> Block:
     entry_id, ani, reason, *rest = row
     return Block(entry_id, ani, NegativeReason(reason), *rest)
+
+
+def _current(row: Row | None) -> Block | None:
+    return _block(row) if row else None
+
+
+CURRENT = Look(_CURRENT_STATEMENT, _current)
+"""The oldest block in force on a `line` at `now`."""

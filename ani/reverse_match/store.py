@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from ani.reverse_match.listing import Identity, Listing
 from ani.reverse_match.tables import listing
 from runtime.database import Instant
+from runtime.looks import Look, Row
 from runtime.prepared import Prepared
 from runtime.prepared_rows import RowWrite
 
@@ -32,7 +33,8 @@ _FIELDS = (
     listing.c.import_id,
 )
 _COLUMNS = tuple(column.name for column in _FIELDS)
-_CURRENT = Prepared(sa.select(*_FIELDS).where(listing.c.ani == sa.bindparam("line"), _HOLDS))
+_CURRENT_STATEMENT = sa.select(*_FIELDS).where(listing.c.ani == sa.bindparam("line"), _HOLDS)
+_CURRENT = Prepared(_CURRENT_STATEMENT)
 _CURRENT_ON = {
     name: Prepared(
         # One bound value, however many lines: nothing of a caller is in the text.
@@ -81,8 +83,7 @@ def lock_line(conn: Connection, ani: str) -> None:
 
 def current_listing(conn: Connection, ani: str) -> Listing | None:
     """The listing of the line that holds now."""
-    row = _CURRENT.first(conn, line=ani)
-    return _listing(row) if row else None
+    return CURRENT.read(_CURRENT.first(conn, line=ani))
 
 
 def current_listings(conn: Connection, lines: Collection[str]) -> dict[str, Listing]:
@@ -126,3 +127,11 @@ def _values(new: Listing) -> tuple[object, ...]:
 
 def _listing(row: tuple[Any, ...]) -> Listing:
     return Listing(Identity(*row[:8]), *row[8:])
+
+
+def _current(row: Row | None) -> Listing | None:
+    return _listing(row) if row else None
+
+
+CURRENT = Look(_CURRENT_STATEMENT, _current)
+"""The listing of a `line` that holds now."""

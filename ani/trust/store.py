@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from ani.trust.tables import trust_rule
 from ani.trust.trust import Demand, OwnRule, TrustRow
+from runtime.looks import Look
 from runtime.prepared import Prepared
 
 _POLICY = Prepared(
@@ -14,6 +15,13 @@ _POLICY = Prepared(
         trust_rule.c.service_profile_id == sa.bindparam("profile_id")
     )
 )
+HAS_OWN = Look(
+    sa.select(trust_rule.c.evidence)
+    .where(trust_rule.c.service_profile_id == sa.bindparam("profile_id"))
+    .limit(sa.literal_column("1")),
+    lambda row: row is not None,
+)
+"""Whether the profile `profile_id` demands anything otherwise than the default."""
 _SET = sa.text(
     "INSERT INTO trust_rule (service_profile_id, evidence, demand, set_at, set_by)"
     " VALUES (:profile_id, :evidence, :demand, :set_at, :set_by)"

@@ -5,7 +5,7 @@ something to his call, true or forged, can only be asked for more.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -68,6 +68,7 @@ DEFAULT_POLICY: Mapping[TrustRow, Demand] = MappingProxyType(
 
 _STRICTNESS = tuple(Demand)
 _VOUCHED = frozenset({TrustRow.ASSERTED, TrustRow.ATTESTED})
+_NOT_VOUCHED = frozenset({TrustRow.SCREENING_FAILED, TrustRow.ATTESTATION_FAILED})
 _NOT_VERIFIED = frozenset({"", "missing_identity_hdr", "disabled", "verification not present"})
 _VERIFIED = frozenset({"success", "verification passed", "cid_orig_tn_mismatch"})
 """Signature, certificate, chain and age are good. Asterisk says `cid_orig_tn_mismatch` last of all, because it knows
@@ -121,8 +122,13 @@ class Verdict:
     @property
     def is_vouched(self) -> bool:
         """Whether the network says that the call comes from this line: so it is nobody's invention."""
-        rows = set(self.rows)
-        return bool(rows & _VOUCHED) and not rows & {TrustRow.SCREENING_FAILED, TrustRow.ATTESTATION_FAILED}
+        return is_vouched(self.rows)
+
+
+def is_vouched(rows: Iterable[TrustRow]) -> bool:
+    """Whether these rows say that the network vouches for the line; no profile's demands change that."""
+    found = set(rows)
+    return bool(found & _VOUCHED) and not found & _NOT_VOUCHED
 
 
 @dataclass(frozen=True, slots=True)

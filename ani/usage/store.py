@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from ani.usage import usage
 from ani.usage.tables import line_usage
+from runtime.looks import Look, Row
 from runtime.prepared import Prepared
 from runtime.prepared_rows import KeyedRead, RowWrite
 
@@ -17,11 +18,10 @@ class UsageNotHeldError(Exception):
 
 
 HELD_COLUMNS = (line_usage.c.used_ms, line_usage.c.held_ms)
-_FIND = Prepared(
-    sa.select(line_usage.c.used_ms, line_usage.c.held_ms).where(
-        line_usage.c.ani == sa.bindparam("line"), line_usage.c.month == sa.bindparam("in_month")
-    )
+_FIND_STATEMENT = sa.select(*HELD_COLUMNS).where(
+    line_usage.c.ani == sa.bindparam("line"), line_usage.c.month == sa.bindparam("in_month")
 )
+_FIND = Prepared(_FIND_STATEMENT)
 _HOLD = Prepared(
     sa.text(
         "INSERT INTO line_usage (ani, month, used_ms, held_ms) VALUES (:ani, :month, 0, :delta_ms)"
@@ -55,8 +55,7 @@ def of_line_and_month(ani: sa.ColumnElement[str], moment: sa.ColumnElement[datet
 
 def left_ms(conn: Connection, ani: str, month: str, cap_ms: int) -> int:
     """Milliseconds the line may still hold in the month."""
-    used_ms, held_ms = _FIND.first(conn, line=ani, in_month=month) or (0, 0)
-    return usage.left_ms(cap_ms, used_ms, held_ms)
+    return usage.left_ms(cap_ms, *USED_AND_HELD.read(_FIND.first(conn, line=ani, in_month=month)))
 
 
 def hold(conn: Connection, ani: str, month: str, delta_ms: int, cap_ms: int) -> bool:
@@ -96,3 +95,11 @@ def release(conn: Connection, ani: str, month: str, held_ms: int, used_ms: int) 
 
 def _locked(conn: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int]]:
     return {(row[0], row[1]): (row[2], row[3]) for row in _LOCK_LINES.all(conn, keys)}
+
+
+def _used_and_held(row: Row | None) -> tuple[int, int]:
+    return (0, 0) if row is None else (row[0], row[1])
+
+
+USED_AND_HELD = Look(_FIND_STATEMENT, _used_and_held)
+"""Milliseconds that a `line` has used, and those held for its calls, `in_month`."""

@@ -76,15 +76,31 @@ def check_pin(
     Unknown, revoked and ended PINs, those of cards that are not activated or void and, where it is told, those of
     another operator answer alike, by the same statements. The first use of a card opens its account, if it may.
     """
-    now = clock.now()
+    hashes = pepper.digests("pin", pin)
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now, way=way):
-            return AccountRefusal.LOCKED
-        found = open_by_pin(conn, pepper.digests("pin", pin), now, operator_id=operator_id, may_redeem=may_redeem)
-        if found is None:
-            record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now, way=way)
-            return AccountRefusal.WRONG_PIN
-        return _opened(conn, found, limits=limits, clock=clock, checked=None)
+        return try_pin(conn, clock, limits, ani, hashes, operator_id=operator_id, may_redeem=may_redeem, way=way)
+
+
+def try_pin(
+    conn: Connection,
+    clock: Clock,
+    limits: Limits,
+    ani: str,
+    pin_hashes: tuple[str, ...],
+    *,
+    operator_id: int | None = None,
+    may_redeem: bool = True,
+    way: Way = UNKNOWN_WAY,
+) -> int | AccountRefusal:
+    """The same, within the caller's transaction; the PIN comes as its hash by each key, the oldest first."""
+    now = clock.now()
+    if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now, way=way):
+        return AccountRefusal.LOCKED
+    found = open_by_pin(conn, pin_hashes, now, operator_id=operator_id, may_redeem=may_redeem)
+    if found is None:
+        record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now, way=way)
+        return AccountRefusal.WRONG_PIN
+    return _opened(conn, found, limits=limits, clock=clock, checked=None)
 
 
 def prove_pin(

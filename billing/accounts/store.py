@@ -33,7 +33,7 @@ _ACCOUNT: sa.Select[Any] = sa.select(
 _STATE_AT = 6
 _BY_ID = Prepared(_ACCOUNT.where(account.c.id == sa.bindparam("account_id")))
 _BY_NUMBER = _ACCOUNT.where(account.c.number == sa.bindparam("number"))
-_ON_LINE = Prepared(
+ON_LINE = (
     sa.select(
         account.c.id,
         account.c.number,
@@ -46,6 +46,8 @@ _ON_LINE = Prepared(
     .where(account_line.c.ani == sa.bindparam("line"), account_line.c.removed_at.is_(None))
     .order_by(account.c.id)
 )
+"""The accounts on a `line`, as `line_accounts` reads them."""
+_ON_LINE = Prepared(ON_LINE)
 _BY_CODE = Prepared(
     sa.select(account.c.id, account.c.state)
     .join(account_line, account_line.c.account_id == account.c.id)
@@ -94,10 +96,12 @@ def accounts_on_line(conn: Connection, ani: str) -> list[LineAccount]:
 
 def every_account_on_line(conn: Connection, ani: str) -> list[LineAccount]:
     """The accounts on a line, closed ones too."""
-    return [
-        LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3]), *row[4:])
-        for row in _ON_LINE.all(conn, line=ani)
-    ]
+    return line_accounts(_ON_LINE.all(conn, line=ani))
+
+
+def line_accounts(rows: Sequence[tuple[Any, ...]]) -> list[LineAccount]:
+    """The accounts of a line, by their rows."""
+    return [LineAccount(row[0], row[1], AccountState(row[2]), bool(row[3]), *row[4:]) for row in rows]
 
 
 def account_of_code(conn: Connection, ani: str, code_hashes: Sequence[str]) -> tuple[int, AccountState] | None:

@@ -104,17 +104,18 @@ def submit_extension(engine: Engine, wanted: ExtendCall, pool: Executor) -> Futu
     return _EXTENSIONS.submit(engine, wanted, pool)
 
 
-def settle(engine: Engine, clock: Clock, told: Settle) -> Cdr:
+def settle(engine: Engine, clock: Clock, told: Settle, rate: Rate | None = None) -> Cdr:
     """End a call, once: charge what was used of what was granted, free the rest, write the CDR.
 
-    Later reports of the same call change nothing and get the same CDR. Raises UnknownCallError.
+    `rate` is the session's where it is known. Later reports of the same call change nothing and get the same CDR.
+    Raises UnknownCallError.
     """
     now = clock.now()
     with transaction(engine) as conn:
-        return settle_within(conn, now, told)
+        return settle_within(conn, now, told, rate)
 
 
-def settle_within(conn: Connection, now: datetime, told: Settle) -> Cdr:
+def settle_within(conn: Connection, now: datetime, told: Settle, rate: Rate | None = None) -> Cdr:
     """The same, within the caller's transaction."""
     call = store.lock_call(conn, told.call_id)
     if call is None:
@@ -123,7 +124,7 @@ def settle_within(conn: Connection, now: datetime, told: Settle) -> Cdr:
     if before is not None:
         return before
     session = None if call.session_id is None else charging_store.lock_session(conn, call.session_id)
-    ended = None if session is None else _terminate(conn, now, call, session, told)
+    ended = None if session is None else _terminate(conn, now, call, session, told, rate)
     record = _cdr(call, _named(conn, told, session), session, ended)
     store.end(conn, call.call_id, told.answered_at, told.ended_at, record.trunk)
     store.add_events(conn, call.call_id, told.events)
@@ -168,7 +169,7 @@ def explain(engine: Engine, call_id: str) -> Explanation:
             events=tuple(store.events(conn, call_id)),
             session=session,
             requests=() if session is None else tuple(charging_store.requests(conn, session.session_id)),
-            rate=None if session is None else _rate_of(conn, session),
+            rate=None if session is None else charging.rate_of(conn, session),
             context=NO_CONTEXT if session is None else charging.context_of(conn, session),
             ledger_lines=() if paid_by is None else tuple(ledger_store.lines_of_transfer(conn, paid_by)),
             cdr=record,
@@ -341,15 +342,22 @@ def _raise_not_connected(conn: Connection, call_id: str) -> None:
     raise CallStateError(f"call {call_id} has a charging session, or is on another line")
 
 
-def _terminate(conn: Connection, now: datetime, call: Call, session: Session, told: Settle) -> Terminated:
-    rate = _rate_of(conn, session)
-    made_by = f"call {call.call_id}"
-    line, is_answered = _line(call.ani, call.month_cap_s, session), told.answered_at is not None
-    return charging.terminate(conn, now, session.session_id, told.used_ms, rate, made_by, line, is_answered=is_answered)
-
-
-def _rate_of(conn: Connection, session: Session) -> Rate:
-    return charging.rate_of(conn, session)
+def _terminate(
+    conn: Connection, now: datetime, call: Call, session: Session, told: Settle, known: Rate | None
+) -> Terminated:
+    is_its = known is not None and session.is_priced_by(known)
+    rate = known if known is not None and is_its else charging.rate_of(conn, session)
+    return charging.terminate(
+        conn,
+        now,
+        session.session_id,
+        told.used_ms,
+        rate,
+        f"call {call.call_id}",
+        _line(call.ani, call.month_cap_s, session),
+        is_answered=told.answered_at is not None,
+        locked=session,
+    )
 
 
 def _line(ani: str, month_cap_s: int | None, session: Session) -> Line | None:

@@ -30,7 +30,7 @@ from billing.charging.tables import charging_session
 from billing.ledger.store import FUNDS_COLUMNS, funds_of
 from billing.operators.tables import service_profile
 from runtime.prepared import Prepared
-from runtime.prepared_rows import KeyedRead
+from runtime.prepared_rows import KeyedRead, RowWrite
 
 _CALL_COLUMNS = (
     call.c.id,
@@ -181,7 +181,7 @@ LIMIT = "limit"
 """The step of the event that names the limit which bounds a call, and of one that names a limit met in mid-call."""
 MET_AT_MS = "granted_ms"
 """What the call was granted when it met that."""
-_ADD_EVENT = Prepared(sa.insert(call_event), ("call_id", "at", "step", "outcome", "detail"))
+_ADD_EVENTS = RowWrite(call_event, sets=("call_id", "at", "step", "outcome", "detail"))
 _EVENTS = Prepared(
     sa.select(call_event.c.at, call_event.c.step, call_event.c.outcome, call_event.c.detail)
     .where(call_event.c.call_id == sa.bindparam("call_id"))
@@ -306,19 +306,7 @@ def end(conn: Connection, call_id: str, answered_at: datetime | None, ended_at: 
 
 def add_events(conn: Connection, call_id: str, events: Iterable[CallEvent]) -> None:
     """Append what happened."""
-    _ADD_EVENT.run_each(
-        conn,
-        [
-            {
-                "call_id": call_id,
-                "at": event.at,
-                "step": event.step,
-                "outcome": event.outcome,
-                "detail": dict(event.detail),
-            }
-            for event in events
-        ],
-    )
+    _ADD_EVENTS.run(conn, [(call_id, event.at, event.step, event.outcome, dict(event.detail)) for event in events])
 
 
 def events(conn: Connection, call_id: str) -> list[CallEvent]:

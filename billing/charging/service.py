@@ -95,13 +95,14 @@ def terminate(
     line: Line | None = None,
     *,
     is_answered: bool = True,
+    locked: Session | None = None,
 ) -> Terminated:
     """Charge min(reported, granted), free the rest, close the session; a session that is closed answers as before.
 
     What the first report said stays: another `used_ms` later changes nothing. `line` must be the one of the grants.
-    `is_answered`: it was connected, even if for no time at all.
+    `is_answered`: it was connected, even if for no time at all. `locked` is the session when the caller has locked it.
     """
-    session = store.lock_session(conn, session_id)
+    session = locked or store.lock_session(conn, session_id)
     if session is None:
         raise UnknownSessionError(f"charging session {session_id}")
     require_rate(session, rate)
@@ -166,7 +167,7 @@ def part_of(funds: Funds, mine: Sharer, wanted: int, now: datetime, others: Iter
 
 def require_rate(session: Session, rate: Rate) -> None:
     """A session is priced by the rate it was opened with, whatever took effect since; raises ChangedReplayError."""
-    if rate.tariff_version_id != session.tariff_version_id or rate.prefix != session.rate_prefix:
+    if not session.is_priced_by(rate):
         raise ChangedReplayError(f"charging session {session.session_id} was opened with another rate")
 
 

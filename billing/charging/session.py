@@ -161,6 +161,10 @@ class Session:
             )
         )
 
+    def is_priced_by(self, rate: Rate) -> bool:
+        """Whether it was opened with this rate."""
+        return (self.tariff_version_id, self.rate_prefix) == (rate.tariff_version_id, rate.prefix)
+
     @property
     def is_open(self) -> bool:
         """Whether it holds money."""

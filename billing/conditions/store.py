@@ -12,6 +12,7 @@ from billing.charging.tables import charging_session
 from billing.conditions.condition import Condition, LineTerms, Mode, SpendPeriod, Terms, TollBlock, joined
 from billing.conditions.tables import bypass_code, condition_ceiling, line_condition, service_mode, toll_block
 from runtime.database import Instant
+from runtime.looks import Look, Row
 from runtime.prepared import Prepared
 
 _CONDITION = (
@@ -40,12 +41,11 @@ _LINE_TERMS = Prepared(
         account_line.c.removed_at.is_(None),
     )
 )
-_MODE = Prepared(sa.select(service_mode.c.mode).where(service_mode.c.service_profile_id == sa.bindparam("profile_id")))
-_TOLL_BLOCK = Prepared(
-    sa.select(
-        toll_block.c.id, toll_block.c.ani, toll_block.c.note, toll_block.c.blocked_at, toll_block.c.blocked_by
-    ).where(toll_block.c.ani == sa.bindparam("line"), toll_block.c.lifted_at.is_(None))
-)
+_MODE = sa.select(service_mode.c.mode).where(service_mode.c.service_profile_id == sa.bindparam("profile_id"))
+_TOLL_BLOCK = sa.select(
+    toll_block.c.id, toll_block.c.ani, toll_block.c.note, toll_block.c.blocked_at, toll_block.c.blocked_by
+).where(toll_block.c.ani == sa.bindparam("line"), toll_block.c.lifted_at.is_(None))
+_FIND_MODE, _FIND_TOLL_BLOCK = Prepared(_MODE), Prepared(_TOLL_BLOCK)
 _BYPASS = Prepared(
     sa.select(bypass_code.c.code_hash).where(bypass_code.c.account_line_id == sa.bindparam("account_line_id"))
 )
@@ -96,14 +96,12 @@ def line_terms(conn: Connection, account_id: int, ani: str) -> LineTerms | None:
 
 def mode(conn: Connection, profile_id: int) -> Mode:
     """What a service does with calls nobody pays for."""
-    row = _MODE.first(conn, profile_id=profile_id)
-    return Mode.TERMINATE if row is None else Mode(row[0])
+    return MODE.read(_FIND_MODE.first(conn, profile_id=profile_id))
 
 
 def current_toll_block(conn: Connection, ani: str) -> TollBlock | None:
     """The toll restriction of a line."""
-    row = _TOLL_BLOCK.first(conn, line=ani)
-    return None if row is None else TollBlock(*row)
+    return TOLL_BLOCK.read(_FIND_TOLL_BLOCK.first(conn, line=ani))
 
 
 def bypass_hash(conn: Connection, account_line_id: int) -> str | None:
@@ -199,3 +197,15 @@ def _condition(row: tuple[Any, ...]) -> Condition:
         note,
     )
     return Condition(id_, terms, set_at, set_by)
+
+
+def _mode(row: Row | None) -> Mode:
+    return Mode.TERMINATE if row is None else Mode(row[0])
+
+
+def _toll_block(row: Row | None) -> TollBlock | None:
+    return None if row is None else TollBlock(*row)
+
+
+MODE, TOLL_BLOCK = Look(_MODE, _mode), Look(_TOLL_BLOCK, _toll_block)
+"""What the profile `profile_id` does with calls nobody pays for; the toll restriction of a `line`."""

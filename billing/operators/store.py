@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from billing.operators.operator import (
 )
 from billing.operators.tables import access_number, operator, service_profile
 from billing.tariffs.tables import tariff
+from runtime.frozen import maker
 from runtime.prepared import Prepared
 
 _PROFILE: sa.Select[Any] = (
@@ -51,11 +53,19 @@ _PROFILE: sa.Select[Any] = (
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)
 )
+_PROFILE_OF = maker(ServiceProfile)
+_FIELDS = [field.name for field in dataclasses.fields(ServiceProfile)]
+_WORDS: tuple[tuple[int, type[StrEnum]], ...] = (
+    (_FIELDS.index("reach"), Reach),
+    (_FIELDS.index("unidentified"), Unidentified),
+    (_FIELDS.index("fallback"), Fallback),
+)
 _PROFILE_FOR = Prepared(
     _PROFILE.join(access_number, access_number.c.service_profile_id == service_profile.c.id).where(
         access_number.c.dnis == sa.bindparam("number")
     )
 )
+_IS_OURS = Prepared(sa.select(access_number.c.dnis).where(access_number.c.dnis == sa.bindparam("number")))
 _PROFILE_NAMED = _PROFILE.where(
     operator.c.code == sa.bindparam("operator_code"), service_profile.c.name == sa.bindparam("profile_name")
 )
@@ -81,6 +91,12 @@ def profile_for(conn: Connection, dnis: str) -> ServiceProfile | None:
     return None if row is None else _profile(row)
 
 
+def is_ours(conn: Connection, dnis: str) -> bool:
+    """Whether there is a service behind this number."""
+    number = normal_dnis(dnis)
+    return number is not None and _IS_OURS.first(conn, number=number) is not None
+
+
 def profile_named(conn: Connection, operator_code: str, name: str) -> ServiceProfile | None:
     """A profile by its operator and name."""
     row = conn.execute(_PROFILE_NAMED, {"operator_code": operator_code, "profile_name": name}).first()
@@ -88,13 +104,10 @@ def profile_named(conn: Connection, operator_code: str, name: str) -> ServicePro
 
 
 def _profile(row: Sequence[Any]) -> ServiceProfile:
-    found = ServiceProfile(*row)
-    return dataclasses.replace(
-        found,
-        reach=Reach(found.reach),
-        unidentified=Unidentified(found.unidentified),
-        fallback=Fallback(found.fallback),
-    )
+    values = list(row)
+    for at, kind in _WORDS:
+        values[at] = kind(values[at])
+    return _PROFILE_OF(values)
 
 
 def operator_named(conn: Connection, code: str) -> Operator | None:

@@ -14,6 +14,7 @@ from billing.charging.tables import charging_session
 from billing.thresholds.tables import line_tier, usage_threshold
 from billing.thresholds.threshold import EVERY_TIER, CreditTier, LineCaps, Talked, Thresholds
 from runtime.database import Instant
+from runtime.looks import Look
 from runtime.prepared import Prepared
 
 _LIMITS = (
@@ -24,6 +25,13 @@ _LIMITS = (
     usage_threshold.c.line_s,
 )
 _OF_PROFILE = Prepared(sa.select(*_LIMITS).where(usage_threshold.c.service_profile_id == sa.bindparam("profile_id")))
+HAS_ANY = Look(
+    sa.select(usage_threshold.c.tier)
+    .where(usage_threshold.c.service_profile_id == sa.bindparam("profile_id"))
+    .limit(sa.literal_column("1")),
+    lambda row: row is not None,
+)
+"""Whether the profile `profile_id` has any threshold."""
 _TIERS: sa.Select[Any] = sa.select(
     line_tier.c.tier, line_tier.c.source, line_tier.c.note, line_tier.c.set_at, line_tier.c.set_by
 ).order_by(line_tier.c.id.desc())
