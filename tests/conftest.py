@@ -19,6 +19,7 @@ from tests.postgres_server import PostgresServer
 from tests.postgres_server import running as postgres_running
 from tests.sharing_out import Sharing
 
+pytest_plugins = ("tests.ended",)
 _counter = itertools.count(1)
 
 
