@@ -123,6 +123,13 @@ def open_pepper(found: "Settings", engine: "Engine") -> "Pepper":
     return pepper
 
 
+def open_keyed(*, dry_run: bool = False) -> "tuple[Engine, Pepper]":
+    """The database, and the keys that its secrets stand under."""
+    settings = open_settings()
+    engine = open_engine(settings, dry_run=dry_run)
+    return engine, open_pepper(settings, engine)
+
+
 def open_any_engine(found: "Settings") -> "Engine":
     """An engine on the configured database, whatever its revision; refuses to make an SQLite file by looking at it."""
     from runtime import database, schema

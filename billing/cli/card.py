@@ -14,7 +14,7 @@ from runtime.command import (
     confirm,
     console,
     open_engine,
-    open_pepper,
+    open_keyed,
     open_settings,
     print_document,
     print_done,
@@ -49,9 +49,7 @@ def issue(
     from billing.cards.printing import service
     from runtime.clock import SystemClock
 
-    settings = open_settings()
-    engine = open_engine(settings, dry_run=dry_run)
-    pepper = open_pepper(settings, engine)
+    engine, pepper = open_keyed(dry_run=dry_run)
     made, digits = service.issue_card(engine, SystemClock(), pepper, name=batch, by=staff_name())
     if dry_run:
         digits = "--------"

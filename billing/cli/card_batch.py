@@ -19,7 +19,7 @@ from runtime.command import (
     console,
     money_document,
     open_engine,
-    open_pepper,
+    open_keyed,
     open_settings,
     print_document,
     print_done,
@@ -105,9 +105,7 @@ def export(
     from billing.cards.printing import service
     from runtime.clock import SystemClock
 
-    settings = open_settings()
-    engine = open_engine(settings, dry_run=dry_run)
-    pepper = open_pepper(settings, engine)
+    engine, pepper = open_keyed(dry_run=dry_run)
     asked = service.Export(name, file, tuple(recipient), staff_name())
     done = service.export_batch(engine, SystemClock(), pepper, asked, _say_progress, rehearse=dry_run)
     if as_json:

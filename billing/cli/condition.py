@@ -13,7 +13,7 @@ from runtime.command import (
     Reason,
     command_group,
     open_engine,
-    open_pepper,
+    open_keyed,
     open_settings,
     print_document,
     print_done,
@@ -132,9 +132,7 @@ def set_bypass(account: AccountNumber, line: Line, dry_run: DryRun = False, as_j
     from billing.conditions import service
     from runtime.clock import SystemClock
 
-    settings = open_settings()
-    engine = open_engine(settings, dry_run=dry_run)
-    pepper = open_pepper(settings, engine)
+    engine, pepper = open_keyed(dry_run=dry_run)
     code = read_secret("bypass code")
     ani = service.set_bypass(engine, SystemClock(), pepper, number=account, line=line, code=code, by=staff_name())
     if as_json:

@@ -16,6 +16,7 @@ from runtime.command import (
     command_group,
     confirm,
     open_engine,
+    open_keyed,
     open_pepper,
     open_settings,
     print_document,
@@ -43,9 +44,7 @@ def list_keys(as_json: AsJson = False) -> None:
     from billing.rotation import service
     from runtime.key_record.service import retired_keys
 
-    settings = open_settings()
-    engine = open_engine(settings)
-    pepper = open_pepper(settings, engine)
+    engine, pepper = open_keyed()
     found, ring, retired = service.standings(engine, pepper), pepper.ring, retired_keys(engine)
     keys = [
         (number, _state(ring, number), pepper.fingerprint(number), _count(found, number))

@@ -10,7 +10,7 @@ from runtime.command import (
     Reason,
     command_group,
     open_engine,
-    open_pepper,
+    open_keyed,
     open_settings,
     print_document,
     print_done,
@@ -46,9 +46,7 @@ def add(
     from billing.accounts import service
     from runtime.clock import SystemClock
 
-    settings = open_settings()
-    engine = open_engine(settings, dry_run=dry_run)
-    pepper = open_pepper(settings, engine)
+    engine, pepper = open_keyed(dry_run=dry_run)
     code = read_secret("access code") if with_code else None
     ani = service.add_line(engine, SystemClock(), pepper, number=account, line=line, code=code)
     if as_json:
@@ -98,9 +96,7 @@ def set_code(account: AccountNumber, line: Line, dry_run: DryRun = False, as_jso
     from billing.accounts import service
     from runtime.clock import SystemClock
 
-    settings = open_settings()
-    engine = open_engine(settings, dry_run=dry_run)
-    pepper = open_pepper(settings, engine)
+    engine, pepper = open_keyed(dry_run=dry_run)
     ani = service.set_code(engine, SystemClock(), pepper, number=account, line=line, code=read_secret("access code"))
     if as_json:
         print_document({"account": account, "line": ani, "has_code": True})

@@ -15,7 +15,7 @@ from runtime.command import (
     confirm,
     console,
     open_engine,
-    open_pepper,
+    open_keyed,
     open_settings,
     print_document,
     print_done,
@@ -48,9 +48,7 @@ def issue(
     from runtime.clock import SystemClock
 
     expires_at = moment_of("--expires", expires) if expires else None
-    settings = open_settings()
-    engine = open_engine(settings, dry_run=dry_run)
-    pepper = open_pepper(settings, engine)
+    engine, pepper = open_keyed(dry_run=dry_run)
     found = service.find_account(engine, account)
     digits = service.issue_pin(engine, SystemClock(), pepper, found.id, expires_at=expires_at, range_name=pins_of)
     expires_at = expires_at if dry_run else service.describe_account(engine, account)[2][0].expires_at
