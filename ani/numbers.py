@@ -189,8 +189,11 @@ def _area(e164: str) -> tuple[int, str] | None:
 
 
 def _parse(digits: str, home_country: str) -> Destination | None:
-    if _PLAIN.fullmatch(digits) is None:
-        return None
+    return None if _PLAIN.fullmatch(digits) is None else _parse_plain(digits, home_country)
+
+
+@lru_cache(maxsize=8192)
+def _parse_plain(digits: str, home_country: str) -> Destination | None:
     try:
         number = phonenumbers.parse(digits, home_country)
     except phonenumbers.NumberParseException:

@@ -48,6 +48,7 @@ from ivr.wanted import wanted_number
 from runtime import database, ids
 from runtime.clock import Clock
 from runtime.faults import StaffError
+from runtime.hop import on_thread
 from runtime.keys import Pepper
 from runtime.settings import Settings
 
@@ -165,7 +166,7 @@ class BackOffice:
         clock = self._shelf.clock
         start_s = clock.monotonic_s()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._shelf.pool, function, *arguments)
+            return await on_thread(self._shelf.pool, function, *arguments)
         finally:
             self.waits_ms.append((clock.monotonic_s() - start_s) * 1000)
 

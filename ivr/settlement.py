@@ -1,6 +1,5 @@
 """The end of a call, from whichever witness speaks first: settled once, logged once, and forgotten by the switch."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
@@ -19,6 +18,7 @@ from ivr.meters import MILLISECOND
 from ivr.refusals import NORMAL_CLEARING
 from ivr.switch_record import FAMILY, SwitchRecord
 from runtime.clock import Clock, read_both
+from runtime.hop import on_thread
 from runtime.logs import mask_number
 
 CUT_TOLERANCE_MS = 200
@@ -115,9 +115,7 @@ class Settler:
             call.stop_timer()
             request = self._put_off.get(call.call_id, (call, request))[1]
             try:
-                cdr = await asyncio.get_running_loop().run_in_executor(
-                    self._pool, call_service.settle, self._engine, self._clock, request, call.rate
-                )
+                cdr = await on_thread(self._pool, call_service.settle, self._engine, self._clock, request, call.rate)
             except SQLAlchemyError as fault:
                 # Not lost: it is told again until the database hears it, and the switch keeps its record till then.
                 if call.call_id not in self._put_off:

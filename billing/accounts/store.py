@@ -12,6 +12,7 @@ from billing.accounts.tables import account, account_line, pin
 from billing.operators.tables import operator
 from billing.pins.tables import pin_range
 from runtime.database import Instant
+from runtime.frozen import maker
 from runtime.prepared import Prepared
 
 _ACCOUNT: sa.Select[Any] = sa.select(
@@ -31,6 +32,7 @@ _ACCOUNT: sa.Select[Any] = sa.select(
     account.c.expires_at,
 ).join(operator, operator.c.id == account.c.operator_id)
 _STATE_AT = 6
+_ACCOUNT_OF = maker(Account)
 _BY_ID = Prepared(_ACCOUNT.where(account.c.id == sa.bindparam("account_id")))
 _BY_NUMBER = _ACCOUNT.where(account.c.number == sa.bindparam("number"))
 ON_LINE = (
@@ -270,7 +272,7 @@ def _account(row: Sequence[Any] | None) -> Account | None:
         return None
     values = list(row)
     values[_STATE_AT] = AccountState(row[_STATE_AT])
-    return Account(*values)
+    return _ACCOUNT_OF(values)
 
 
 def _opened(row: Sequence[Any] | None) -> tuple[int, AccountState] | None:

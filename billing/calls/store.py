@@ -29,6 +29,7 @@ from billing.charging.store import SESSION_COLUMNS
 from billing.charging.tables import charging_session
 from billing.ledger.store import FUNDS_COLUMNS, funds_of
 from billing.operators.tables import service_profile
+from runtime.frozen import maker
 from runtime.prepared import Prepared
 from runtime.prepared_rows import KeyedRead, RowWrite
 
@@ -51,6 +52,7 @@ _CALL_COLUMNS = (
     service_profile.c.operator_id,
     service_profile.c.month_cap_s,
 )
+_CALL_OF = maker(Call)
 _WITH_PROFILE = call.outerjoin(service_profile)
 _CALL = sa.select(*_CALL_COLUMNS).select_from(_WITH_PROFILE)
 _CALL_BY_ID = _CALL.where(call.c.id == sa.bindparam("call_id"))
@@ -222,7 +224,7 @@ def call_of_arrival(conn: Connection, switch: str, uniqueid: str, arrived_at: da
 def call_by_id(conn: Connection, call_id: str) -> Call | None:
     """A call, not locked."""
     row = _FIND_CALL.first(conn, call_id=call_id)
-    return None if row is None else Call(*row)
+    return None if row is None else _CALL_OF(row)
 
 
 def lock_charged(conn: Connection, call_ids: Iterable[str]) -> dict[str, ChargedCall]:
@@ -241,7 +243,7 @@ def lock_charged(conn: Connection, call_ids: Iterable[str]) -> dict[str, Charged
 def lock_call(conn: Connection, call_id: str) -> Call | None:
     """A call as it is once nobody else changes it, locked until the end of the transaction."""
     row = _LOCK_CALL.first(conn, call_id=call_id)
-    return None if row is None else Call(*row)
+    return None if row is None else _CALL_OF(row)
 
 
 def find_call(conn: Connection, id_or_prefix: str) -> Call | None:
