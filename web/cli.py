@@ -20,11 +20,13 @@ def run() -> None:
     import uvicorn
 
     from runtime.clock import SystemClock
+    from runtime.database import watched
+    from runtime.database_watch import DatabaseWatch
     from runtime.logs import get_logger
     from web.app import create_app
 
     settings = open_settings()
-    engine = open_engine(settings)
+    engine = watched(open_engine(settings), DatabaseWatch(get_logger("web")))
     app = create_app(engine, SystemClock(), open_pepper(settings, engine), settings.web.requests_per_s)
     family = socket.AF_INET6 if ":" in settings.web.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
