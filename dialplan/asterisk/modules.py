@@ -37,7 +37,6 @@ GATEWAY_MODULES = (
     "format_wav",
     "format_gsm",
     "format_pcm",
-    "format_sln",
     "res_speech",
     "res_agi",
     "pbx_config",

@@ -22,6 +22,7 @@ from runtime.settings import Settings
 
 NETWORK_MODULES = (
     *GATEWAY_MODULES,
+    "format_sln",
     "app_echo",
     "app_milliwatt",
     "app_mixmonitor",
@@ -121,11 +122,11 @@ class Lab:
         sounds: Path | None = None,
         installation: Installation | None = None,
         softphone_bind: str = "127.0.0.1",
-        tells_agi: bool = False,
+        shows_dialogue: bool = False,
     ) -> None:
         """Write nothing yet; raises NoAsteriskError when this machine has none.
 
-        With `tells_agi` the gateway's switch makes an event of each AGI command.
+        With `shows_dialogue` the gateway's switch makes events of AGI commands, of keys and of lines of the dialplan.
         The softphone may come by `softphone_bind` too, one address of this machine; everything else is on loopback.
         """
         self.ports = ports or free_ports()
@@ -134,7 +135,7 @@ class Lab:
         self.observer = Login("observer", secrets.token_hex(16))
         self.admin = Login("admin", secrets.token_hex(16))
         self._softphone_bind = softphone_bind
-        self._tells_agi = tells_agi
+        self._shows_dialogue = shows_dialogue
         self._sounds = sounds if sounds is not None else PROMPTS
         where = f"/srv/tollgate/{name}" if self.installation.root else str(Path("var/lab", name).resolve())
         self.gateway = Instance("gateway", self.installation, f"{where}/gateway", ami_port=self.ports.gateway_ami)
@@ -177,9 +178,11 @@ class Lab:
         )
         if self._softphone_bind != "127.0.0.1":
             rendered["tollgate-pjsip.conf"] = self._reachable(rendered["tollgate-pjsip.conf"])
-        if self._tells_agi:
+        if self._shows_dialogue:
             lines = rendered["stasis.conf"].splitlines(keepends=True)
             rendered["stasis.conf"] = "".join(line for line in lines if not line.startswith("decline = agi_exec_"))
+            lines = rendered["manager.conf"].splitlines(keepends=True)
+            rendered["manager.conf"] = "".join(line for line in lines if not line.startswith("disabledevents = "))
         rendered["manager.d/lab.conf"] = _user(self.observer, "call,cdr,user", "") + _user(self.admin, "all", "all")
         return rendered
 

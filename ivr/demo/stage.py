@@ -116,7 +116,7 @@ class Stage:
         settings = load_settings()
         # the captions are made of what the AGI commands play
         self.lab = Lab(
-            settings, self._plan.name, ports=self._plan.ports, softphone_bind=self._plan.bind, tells_agi=True
+            settings, self._plan.name, ports=self._plan.ports, softphone_bind=self._plan.bind, shows_dialogue=True
         )
         self._undo.callback(self.lab.stop)
         self.lab.start()

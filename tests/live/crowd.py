@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -21,19 +20,17 @@ from typing import Self
 
 from dialplan.lab.polling import wait_for
 from tests.live import sipp
-
-TONE_MS = 80
-"""Length of a digit's tone, and of the gap after it; 80 is the shortest that Asterisk takes, and fingers are slower."""
+from tests.live.fingers import Ears, Fingers, Keyed, keying_ms
 
 _READ = """<nop><action>
-<assignstr assign_to="think_text" value="[field3]"/><todouble assign_to="think_ms" variable="think_text"/>
-<assignstr assign_to="pin_text" value="[field4]"/><todouble assign_to="pin_ms" variable="pin_text"/>
-<assignstr assign_to="keying_text" value="[field5]"/><todouble assign_to="keying_ms" variable="keying_text"/>
-<assignstr assign_to="stay_text" value="[field6]"/><todouble assign_to="stay_ms" variable="stay_text"/>
+<assignstr assign_to="keying_text" value="[field1]"/><todouble assign_to="keying_ms" variable="keying_text"/>
+<assignstr assign_to="stay_text" value="[field2]"/><todouble assign_to="stay_ms" variable="stay_text"/>
 <test assign_to="stays" variable="stay_ms" compare="equal" value="0"/>
 </action></nop>
 """
-_KEY = '<nop><action><exec play_dtmf="{digits}"/></action></nop>\n<pause variable="{wait}"/>\n'
+_HEARD = """<action>
+<ereg regexp="m=audio [0-9]+" search_in="msg" check_it="true" assign_to="media"/>
+</action>"""
 _TALK = """<action>
 <ereg regexp=".*" search_in="hdr" header="From:" assign_to="from_text"/>
 <ereg regexp=".*" search_in="hdr" header="To:" assign_to="to_text"/>
@@ -41,6 +38,10 @@ _TALK = """<action>
 <todouble assign_to="talk_ms" variable="talk_text"/>
 <test assign_to="waits" variable="talk_ms" compare="equal" value="0"/>
 </action>"""
+
+
+WELCOME_MS = 1000
+NEXT_QUESTION_MS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,34 +134,6 @@ class Crowd:
         return found
 
 
-class Ears:
-    """Sockets where the callers' speech arrives, unread: without them every packet would be answered by an ICMP error.
-
-    SIPp names these ports in its SDP (`-mp`, every fourth) but opens only the first; a telephone opens its own. What
-    the errors cost the switch would be taken for the cost of a call. To be opened after `callees`, whose port may be
-    one of these.
-    """
-
-    FIRST_PORT = 40_000
-    LAST_PORT = 50_000
-
-    def __init__(self) -> None:
-        self._sockets: list[socket.socket] = []
-        for port in range(self.FIRST_PORT + 4, self.LAST_PORT, 4):
-            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-            self._sockets.append(ear)
-            with contextlib.suppress(OSError):  # somebody else has this one: so much of the speech is not heard
-                ear.bind(("127.0.0.1", port))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for ear in self._sockets:
-            ear.close()
-
-
 _NUMBER = re.compile(r"INVITE sip:([0-9]+)@")
 
 
@@ -184,6 +157,7 @@ def callees(directory: Path, port: int, *, limit_ms: int = 120_000) -> Crowd:
     return crowd
 
 
+@contextlib.contextmanager
 def callers(
     directory: Path,
     gateway_port: int,
@@ -193,46 +167,52 @@ def callers(
     rate: float,
     at_once: int = 2000,
     limit_ms: int = 120_000,
-) -> Crowd:
+) -> Iterator[Crowd]:
     """Place these calls, so many a second: key the PIN, think, key the destination, cut the announcement short."""
     directory.mkdir(parents=True, exist_ok=True)
-    rows = "".join(f"{_row(call)}\n" for call in calls)
-    (directory / "calls.csv").write_text(f"SEQUENTIAL\n{rows}", encoding="ascii")
+    answered = directory / "answered.log"
+    with contextlib.closing(Ears(len(calls))) as ears:
+        rows = "".join(f"{_row(call, at, ears)}\n" for at, call in enumerate(calls))
+        (directory / "calls.csv").write_text(f"SEQUENTIAL\n{rows}", encoding="ascii")
+        arguments = ("-s", number, "-r", f"{rate:g}", "-m", str(len(calls)), "-l", str(at_once))
+        files = ("-inf", str(directory / "calls.csv"), "-trace_logs", "-log_file", str(answered))
+        with (
+            Fingers(answered, ears, {at: _keyed(call) for at, call in enumerate(calls)}),
+            Crowd(directory, _scenario(limit_ms), f"127.0.0.1:{gateway_port}", *arguments, *files) as crowd,
+        ):
+            yield crowd
+
+
+def _scenario(limit_ms: int) -> str:
     line = "[field0]"
     text = sipp.HEAD.format(name="callers")
-    text += sipp.INVITE.format(
-        caller=f"<sip:{line}@[local_ip]:[local_port]>", headers=f"P-Asserted-Identity: <sip:{line}@127.0.0.1>\n"
+    text += (
+        sipp.INVITE.format(
+            caller=f"<sip:{line}@[local_ip]:[local_port]>", headers=f"P-Asserted-Identity: <sip:{line}@127.0.0.1>\n"
+        )
+        .replace("[auto_media_port]", "[field4]")
+        .replace('<recv response="200" rrs="true"/>', f'<recv response="200" rrs="true">{_HEARD}</recv>')
     )
-    text += f'{_READ}<pause milliseconds="1000"/>\n'
-    text += _KEY.format(digits=f"[field1],{TONE_MS}", wait="pin_ms") + '<pause variable="think_ms"/>\n'
-    text += _KEY.format(digits=f"[field2],{TONE_MS}", wait="keying_ms")
-    text += f'<nop><action><exec play_dtmf="#,{TONE_MS}"/></action></nop>\n'
+    text += '<nop><action><log message="answered [field3] [$media]"/></action></nop>\n'
+    text += f'{_READ}<pause variable="keying_ms"/>\n'
     text += '<nop next="2" test="stays"/>\n<pause variable="stay_ms"/>\n' + sipp.CALLER_BYE + '<nop next="3"/>\n'
-    text += '<label id="2"/>\n' + sipp.BYE_COMES.format(limit_ms=limit_ms) + '<label id="3"/>\n</scenario>\n'
-    bounds: tuple[str, ...] = (
-        "-r",
-        f"{rate:g}",
-        "-m",
-        str(len(calls)),
-        "-l",
-        str(at_once),
-        "-inf",
-        str(directory / "calls.csv"),
-    )
-    bounds += ("-mp", str(Ears.FIRST_PORT))
-    return Crowd(directory, text, f"127.0.0.1:{gateway_port}", "-s", number, *bounds)
+    return text + ('<label id="2"/>\n' + sipp.BYE_COMES.format(limit_ms=limit_ms) + '<label id="3"/>\n</scenario>\n')
 
 
-def _row(call: PlannedCall) -> str:
-    keyed = f"011{call.destination}#"
+def _keyed(call: PlannedCall) -> tuple[Keyed, ...]:
+    """The PIN, the destination, and the key that cuts the announcement short."""
     # after the digits: what the gateway needs to ask the next question, so that no key falls between two prompts
-    waits = (call.think_ms, _keying_ms(call.pin), _keying_ms(keyed) + call.hear_ms, call.stay_ms)
-    return ";".join((call.line, call.pin, keyed, *(str(wait) for wait in waits)))
+    pin = Keyed(WELCOME_MS, call.pin)
+    destination = Keyed(
+        pin.after_ms + keying_ms(pin.digits) + NEXT_QUESTION_MS + call.think_ms, f"011{call.destination}#"
+    )
+    enough = Keyed(destination.after_ms + keying_ms(destination.digits) + NEXT_QUESTION_MS + call.hear_ms, "#")
+    return pin, destination, enough
 
 
-def _keying_ms(digits: str) -> int:
-    """How long SIPp is busy with them: its clock for digits runs late, and what it keys next would cut off the last."""
-    return 5 * TONE_MS * len(digits) // 2 + 400
+def _row(call: PlannedCall, at: int, ears: Ears) -> str:
+    port = ears.of_call(at).getsockname()[1]
+    return ";".join((call.line, str(_keyed(call)[-1].after_ms), str(call.stay_ms), str(at), str(port)))
 
 
 def _rows(trace: Path) -> Iterator[tuple[float, str, str, str]]:

@@ -69,7 +69,6 @@ def place(
     """
     with (
         crowd.callees(folder / "callees", lab.ports.callee_sip) as callees,
-        crowd.Ears(),
         crowd.callers(folder / "callers", lab.ports.gateway_sip, CALLING, calls, rate=rate) as callers,
     ):
         if failures_allowed:

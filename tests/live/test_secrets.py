@@ -50,7 +50,6 @@ def key_in(lab: Lab, folder: Path, calls: Sequence[PlannedCall], rate: float) ->
     """Let SIPp key a PIN and a destination in each call; who is refused hears the gateway hang up."""
     with (
         crowd.callees(folder / "callees", lab.ports.callee_sip),
-        crowd.Ears(),
         crowd.callers(folder / "callers", lab.ports.gateway_sip, CALLING, calls, rate=rate) as callers,
         suppress(subprocess.TimeoutExpired),
     ):

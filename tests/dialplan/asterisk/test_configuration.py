@@ -65,6 +65,11 @@ def test_digits_are_not_logged(path: str) -> None:
     assert not any(re.search(r"dtmf|verbose = [1-9]|verbose,|debug = [1-9]", line) for line in live)
 
 
+def test_digits_are_no_events() -> None:
+    disabled = next(line for line in made()["manager.conf"].splitlines() if line.startswith("disabledevents = "))
+    assert {"DTMFBegin", "DTMFEnd"} <= set(disabled.removeprefix("disabledevents = ").split(","))
+
+
 def test_secrets_are_needed() -> None:
     with pytest.raises(ConfigurationError, match=r"agi\.token"):
         render(Settings())
