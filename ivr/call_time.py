@@ -58,7 +58,7 @@ def ended_at(answered_at: datetime, stamped_at: datetime, anchor: Anchor | None,
     stepped = now.stepped_since(anchor.learnt)
     unstepped = used - stepped
     if abs(stepped) >= STEP and abs(unstepped - seen) < min(SURE, abs(used - seen)):
-        used = unstepped
+        used = min(unstepped, seen)  # it was over before this process heard so
     if anchor.ordered_s is not None and used > timedelta(seconds=now.monotonic_s - anchor.ordered_s) + SURE:
         used = seen
     return answered_at + max(timedelta(0), used)

@@ -3,7 +3,6 @@
 import asyncio
 import ipaddress
 import signal
-import sys
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -38,8 +37,8 @@ from ivr.switch_record import record_of
 from ivr.turns import DialRules, Turns
 from runtime import database, schema
 from runtime.clock import SystemClock
-from runtime.cycles import look_for_cycles_seldom
 from runtime.database_watch import DatabaseWatch
+from runtime.interpreter import serve_many
 from runtime.keys import Pepper
 from runtime.logs import get_logger
 from runtime.settings import Settings
@@ -48,9 +47,6 @@ CALL_THREADS = {"sqlite": 3, "postgresql": 8}
 METER_THREADS = {"sqlite": 2, "postgresql": 4}
 """Writers of SQLite take turns, and each further thread that waits for Python's lock delays the one that has it: at 30
 calls a second on two processors three threads answer in half the time of eight."""
-SWITCH_INTERVAL_S = 0.0005
-"""Python's own is 5 ms. Of decisions at 30 calls a second one in a hundred waited longer than 86 and 213 ms with that,
-29 and 12 ms with this, in runs in turn on two processors that were not full; where they are, this is not enough."""
 VENDOR_THREADS = 32
 DRAIN_S = 30.0
 LINK_GRACE_S = 10.0
@@ -244,7 +240,5 @@ class Gateway:
 
 def run_gateway(engine: Engine, pepper: Pepper, settings: Settings) -> None:
     """Run a gateway in this process until it is told to stop."""
-    look_for_cycles_seldom()
-    # Each statement gives up Python's lock, and who wants it back waits this long for whoever calculates meanwhile.
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    serve_many()
     uvloop.run(Gateway(engine, pepper, settings).run())

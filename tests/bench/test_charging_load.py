@@ -6,6 +6,7 @@ with synchronous=FULL, as it is shipped, PostgreSQL with fsync and synchronous_c
 
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from ani.usage.usage import month_of
 from billing.calls import service as call_service
 from billing.calls.call import Extended
 from billing.rating import Rate
-from runtime.cycles import look_for_cycles_seldom
+from runtime.interpreter import serve_many
 from tests.bench.raw_charging import RawClient, Step, turn
 from tests.billing.books import UNIT, Books
 from tests.clock import SettableClock
@@ -94,12 +95,13 @@ def books(durable_engine: Engine, clock: SettableClock) -> Books:
 
 @pytest.fixture(autouse=True)
 def as_in_a_gateway() -> Iterator[None]:
-    """Cycles are looked for as seldom as in a gateway, on both sides."""
-    before = gc.get_threshold()
-    look_for_cycles_seldom()
+    """Cycles are looked for as seldom, and Python's lock handed over as often, as in a gateway, on both sides."""
+    before, interval_s = gc.get_threshold(), sys.getswitchinterval()
+    serve_many()
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
+    sys.setswitchinterval(interval_s)
 
 
 @pytest.mark.parametrize(("clients", "least"), [(1, LEAST_ALONE), (CLIENTS, LEAST_TOGETHER)])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvloop
 from sqlalchemy.engine import Engine
 
 from ani.gateways.fetching import Fetcher
@@ -27,6 +28,7 @@ from ivr.reception import Ring, needs_vendor
 from runtime import ids
 from runtime.clock import SystemClock
 from runtime.csv_import import RejectFile
+from runtime.interpreter import serve_many
 from runtime.keys import Pepper
 from runtime.settings import Settings
 from tests.ani.gateways.fake_vendors import FakeVendor, serving
@@ -80,9 +82,10 @@ async def arrive_at_rate(shelf: Shelf, lines: list[str]) -> list[float]:
 
 
 def test_five_milliseconds_from_what_is_kept(shelf: Shelf, times: Callable[[int, int], int]) -> None:
+    serve_many()
     chosen = random.Random(11)
     lines = [line(chosen.randrange(LINES)) for _ in range(CALLS_PER_S * times(10, 60))]
-    waits_ms = sorted(asyncio.run(arrive_at_rate(shelf, lines)))
+    waits_ms = sorted(uvloop.run(arrive_at_rate(shelf, lines)))
     p50, p99 = waits_ms[len(waits_ms) // 2], waits_ms[len(waits_ms) * 99 // 100]
     print(f"{shelf.engine.dialect.name}: {len(lines)} calls at {CALLS_PER_S}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms")
     assert p99 <= 5.0

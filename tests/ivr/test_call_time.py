@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ivr.call_time import Anchor, anchored, ended_at
@@ -56,6 +56,7 @@ def test_another_machines_wall_set_forward_charges_no_time_that_did_not_pass(
 
 
 @given(st.floats(-HOUR_S, 2 * HOUR_S), st.floats(-HOUR_S, 2 * HOUR_S), st.floats(0.0, 2 * HOUR_S), st.booleans())
+@example(stamped_s=0.25, wall_s=0.0, heard_s=1.0, is_known=True)
 def test_never_before_the_answer_and_never_longer_than_both_clocks_say(
     stamped_s: float, wall_s: float, heard_s: float, is_known: bool
 ) -> None:
