@@ -142,10 +142,11 @@ def create_engine(url: str, *, busy_timeout_s: float = 5.0, pool_size: int = 16)
         sa.event.listen(engine, "begin", _begin_sqlite)
         _give_up_read_only(engine, idle)
     else:
+        options = " ".join((_PLAN_ONCE, *parsed.normalized_query.get("options", ())))
         engine = sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             # psycopg lets go of its own prepared statements with DEALLOCATE ALL, and of ours (`runtime.wire`) with them
-            connect_args={"prepare_threshold": None, "options": _PLAN_ONCE},
+            connect_args={"prepare_threshold": None, "options": options},
             pool_size=pool_size,
             max_overflow=pool_size,
             hide_parameters=True,

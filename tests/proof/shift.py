@@ -38,6 +38,7 @@ from ivr.recovery import Recovery
 from ivr.settlement import Settler
 from runtime import database
 from runtime.database import transaction
+from runtime.idle import Idle
 from runtime.ids import new_id
 from runtime.prepared import Prepared
 from tests.clock import SettableClock
@@ -121,7 +122,7 @@ def work(shift: Shift) -> None:
     """All of it; a thread that fails fails the process."""
     engine = database.create_engine(shift.url, busy_timeout_s=BUSY_S)
     if shift.dies_at is not None:
-        _doom(engine, *shift.dies_at)
+        _doom(*shift.dies_at)
     clock = SettableClock(shift.now)
     diary = Diary(shift.diary)
     switch = PaperSwitch(shift.folder, clock)
@@ -140,7 +141,7 @@ def work(shift: Shift) -> None:
     engine.dispose()
 
 
-def _doom(engine: Engine, where: str, number: int) -> None:
+def _doom(where: str, number: int) -> None:
     """Be killed in the middle of a transaction, or between its COMMIT and the answer to whom it concerns."""
     counted = itertools.count(1)
 
@@ -148,11 +149,11 @@ def _doom(engine: Engine, where: str, number: int) -> None:
         if place == where and next(counted) == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    commit, write = engine.dialect.do_commit, Prepared.run
+    commit, write = Idle.commit, Prepared.run
 
-    def do_commit(connection: Any) -> None:
+    def do_commit(idle: Idle, connection: Connection) -> None:
         pass_by("before")
-        commit(connection)
+        commit(idle, connection)
         pass_by("after")
 
     def run(prepared: Prepared, conn: Connection, **values: object) -> int:
@@ -160,7 +161,7 @@ def _doom(engine: Engine, where: str, number: int) -> None:
         pass_by("writes")
         return changed
 
-    engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]  # of this engine, in this process
+    Idle.commit = do_commit  # type: ignore[method-assign, assignment]  # in this process
     Prepared.run = run  # type: ignore[method-assign, assignment]  # in this process
 
 
