@@ -19,7 +19,7 @@ from tests.postgres_server import PostgresServer
 from tests.postgres_server import running as postgres_running
 from tests.sharing_out import Sharing
 
-pytest_plugins = ("tests.ended",)
+pytest_plugins = ("tests.ended", "tests.host")
 _counter = itertools.count(1)
 
 

@@ -11,6 +11,7 @@ from dialplan.lab.instance import Login
 from dialplan.lab.lab import Lab
 from dialplan.lab.telephone import Telephone
 from runtime.settings import CallSettings, Settings
+from tests import host
 from tests.live.stub_gateway import StubGateway
 
 # Short enough that a test can wait for the apology of a frozen gateway.
@@ -22,10 +23,12 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this directory are live."""
+    """All tests of this directory are live, and tried again when the host disturbed them."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.live)
+            if item.get_closest_marker("load") is None:
+                item.add_marker(host.AGAIN)
 
 
 @pytest.fixture(scope="session")

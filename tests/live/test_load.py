@@ -8,7 +8,6 @@ import math
 import os
 import random
 import statistics
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from dialplan.lab.lab import Lab
 from runtime.settings import Settings
+from tests.host import Watch
 from tests.live.crowd import PlannedCall
 from tests.live.house import House
 from tests.live.measured import Measured, customers, measuring_house, off_the_second, place
@@ -83,11 +83,6 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def stolen_s() -> float:
-    """Seconds of processor a virtual machine's host has given to others while this machine wanted them."""
-    return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / os.sysconf("SC_CLK_TCK")
-
-
 def test_a_minute_of_rush_hour_in_small(patient_lab: Lab, house: House, tmp_path: Path) -> None:
     calls = plan(house, 50, 2)
     measured = place(patient_lab, house, tmp_path, calls, rate=10, limit_s=60)
@@ -102,20 +97,20 @@ def test_thirty_calls_a_second_with_200_talking(patient_lab: Lab, house: House, 
     switch = patient_lab.gateway.process
     assert switch is not None
     before = cpu_s(switch.pid), house.gateway.cpu_s
-    load_before, stolen_before_s, started_s = os.getloadavg()[0], stolen_s(), time.monotonic()
+    load_before, watch = os.getloadavg()[0], Watch()
     measured = place(patient_lab, house, tmp_path, calls, rate=rate, limit_s=held_s + 60, failures_allowed=True)
     switch_ms, gateway_ms = (
         (now - then) * 1000 / len(calls)
         for then, now in zip(before, (cpu_s(switch.pid), house.gateway.cpu_s), strict=True)
     )
-    stolen = (stolen_s() - stolen_before_s) / (time.monotonic() - started_s) / (os.cpu_count() or 1)
+    taken = watch.taken()
     lines = house.gateway.log_lines("call")
     decisions = sorted(one for line in lines for one in line["decisions_ms"])
     p99_ms = decisions[int(len(decisions) * 0.99)]
     wrong = wrong_bills(measured)
     print(
         f"\n{rate} calls/s for {held_s} s, {at_once(measured):.0f} talking at a time, load {load_before:.1f} before,"
-        f" {stolen:.1%} of the processors taken away by the host:"
+        f" {taken:.1%} of the processors taken away by the host:"
         f" {len(calls) - len(measured)} failed, {len(wrong)} wrong bills;"
         f" {len(decisions)} decisions: median {statistics.median(decisions):.1f} ms, p99 {p99_ms:.1f} ms,"
         f" most {decisions[-1]:.1f} ms;"
