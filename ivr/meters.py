@@ -166,7 +166,7 @@ class Meters:
         wanted = ExtendCall(
             call.call_id, step.request_number, step.wanted_ms, self._clock.now(), call.rate, self.elapsed_ms(call)
         )
-        answer = await asyncio.wrap_future(call_service.submit_extension(self._engine, wanted, self._pool))
+        answer = await call_service.submit_extension(self._engine, wanted, self._pool)
         call.asked = None
         if isinstance(answer, StrEnum):
             call.meter = meter.extended(meter.granted_ms, final=True)

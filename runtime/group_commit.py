@@ -6,11 +6,13 @@ once, on its own thread; only who comes first after a group was answered waits f
 a millisecond at most. There is no thread of its own that could die or must be stopped.
 """
 
+import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -58,10 +60,13 @@ class GroupCommit(Generic[Q, A]):
             _Writer(engine, self._work, queue).write(seat)
         return seat.result()
 
-    def submit(self, engine: Engine, request: Q, pool: Executor) -> "Future[A]":
-        """The same without waiting; when it is this request's turn to write, that is done on the pool."""
+    def submit(self, engine: Engine, request: Q, pool: Executor) -> "asyncio.Future[A]":
+        """The same from an event loop; when it is this request's turn to write, that is done on the pool.
+
+        From now on nobody can take it back: it may be written at any moment, whether or not anybody waits for it.
+        """
         queue = self._queue(engine)
-        seat: _FutureSeat[Q, A] = _FutureSeat(request, pool, _Writer(engine, self._work, queue).write)
+        seat: _LoopSeat[Q, A] = _LoopSeat(request, pool, _Writer(engine, self._work, queue).write)
         if queue.leads_at_once(seat) and not seat.lead():
             queue.hand_on()
         return seat.future
@@ -177,7 +182,7 @@ class _Writer(Generic[Q, A]):
         finally:
             for seat in group:
                 if not seat.is_answered:
-                    seat.answer(WriterLostError("the thread that wrote was ended"))
+                    _answer_each([seat], [WriterLostError("the thread that wrote was ended")])
             self._queue.hand_on()
 
     def _answer(self, group: "list[_Seat[Q, A]]") -> None:
@@ -186,16 +191,15 @@ class _Writer(Generic[Q, A]):
             if fault is None:
                 return
             if len(group) == 1:
-                group[0].answer(fault)
+                _answer_each(group, [fault])
                 return
             for seat in group:
                 fault = self._attempt([seat], is_first=False)
                 if fault is not None:
-                    seat.answer(fault)
+                    _answer_each([seat], [fault])
         except _AwayError as away:
             self._queue.join(group)
-            for seat in group:
-                seat.answer(away.fault)
+            _answer_each(group, [away.fault] * len(group))
 
     def _attempt(self, group: "list[_Seat[Q, A]]", *, is_first: bool) -> Exception | None:
         """Write a group in one transaction and answer it, or give the fault that undid it.
@@ -220,8 +224,7 @@ class _Writer(Generic[Q, A]):
                 raise _AwayError(fault) from fault
             return fault
         self._queue.answered(len(group))
-        for seat, answer in zip(group, answers, strict=True):
-            seat.answer(answer)
+        _answer_each(group, answers)
         return None
 
 
@@ -248,8 +251,11 @@ class _Seat(ABC, Generic[Q, A]):
         """Make it write; false, and it is answered, when it cannot."""
 
     @abstractmethod
-    def answer(self, answer: A | Exception) -> None:
-        """Give it its answer."""
+    def answer(self, answer: A | Exception) -> asyncio.AbstractEventLoop | None:
+        """Give it its answer; the event loop on which it is still to be told of it, if it is."""
+
+    def tell(self) -> None:
+        """On its event loop: it is answered."""
 
 
 class _ThreadSeat(_Seat[Q, A]):
@@ -268,11 +274,12 @@ class _ThreadSeat(_Seat[Q, A]):
         self.wake.release()
         return True
 
-    def answer(self, answer: A | Exception) -> None:
+    def answer(self, answer: A | Exception) -> asyncio.AbstractEventLoop | None:
         if not self.is_answered:
             self._answer, self.is_answered = answer, True
             if not self.is_chosen:
                 self.wake.release()
+        return None
 
     def result(self) -> A:
         if isinstance(self._answer, Exception):
@@ -280,16 +287,17 @@ class _ThreadSeat(_Seat[Q, A]):
         return cast(A, self._answer)
 
 
-class _FutureSeat(_Seat[Q, A]):
-    """One who is told later, and writes on a pool."""
+class _LoopSeat(_Seat[Q, A]):
+    """One who is told on his event loop, and writes on a pool."""
 
-    __slots__ = ("_pool", "_write", "future")
+    __slots__ = ("_answer", "_loop", "_pool", "_write", "future")
 
     def __init__(self, request: Q, pool: Executor, write: Callable[[_Seat[Q, A]], Any]) -> None:
-        super().__init__(request)
-        self.future: Future[A] = Future()
-        # From now on nobody can take it back: it may be written at any moment.
-        self.future.set_running_or_notify_cancel()
+        self.request = request
+        self.is_answered = self.is_chosen = False
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[A] = self._loop.create_future()
+        self._answer: A | Exception | None = None
         self._pool = pool
         self._write = write
 
@@ -297,15 +305,37 @@ class _FutureSeat(_Seat[Q, A]):
         try:
             self._pool.submit(self._write, self)
         except RuntimeError as fault:
-            self.answer(fault)
+            _answer_each([self], [fault])
             return False
         return True
 
-    def answer(self, answer: A | Exception) -> None:
+    def answer(self, answer: A | Exception) -> asyncio.AbstractEventLoop | None:
         if self.is_answered:
-            return
-        self.is_answered = True
-        if isinstance(answer, Exception):
-            self.future.set_exception(answer)
+            return None
+        self._answer, self.is_answered = answer, True
+        return self._loop
+
+    def tell(self) -> None:
+        if self.future.done():
+            return  # given up
+        if isinstance(self._answer, Exception):
+            self.future.set_exception(self._answer)
         else:
-            self.future.set_result(answer)
+            self.future.set_result(cast(A, self._answer))
+
+
+def _answer_each(seats: "Sequence[_Seat[Q, A]]", answers: Sequence[A | Exception]) -> None:
+    """Each gets its answer, an event loop all of its own at once: it is woken once."""
+    to_tell: dict[asyncio.AbstractEventLoop, list[_Seat[Q, A]]] = {}
+    for seat, answer in zip(seats, answers, strict=True):
+        loop = seat.answer(answer)
+        if loop is not None:
+            to_tell.setdefault(loop, []).append(seat)
+    for loop, some in to_tell.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell_each, some)
+
+
+def _tell_each(seats: "Sequence[_Seat[Q, A]]") -> None:
+    for seat in seats:
+        seat.tell()

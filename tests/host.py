@@ -7,7 +7,9 @@ tried again, when it is over; `make test` tells of each. One that fails on proce
 
 import os
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,27 @@ class Watch:
         """From 0 to 1."""
         passed_s = max(self._now_s() - self._begun_s, 1 / os.sysconf("SC_CLK_TCK"))
         return (self._read_s() - self._stolen_s) / passed_s / (os.cpu_count() or 1)
+
+
+class Calm:
+    """Which moments of a measurement the host left alone; to be asked several times a second what it takes."""
+
+    LEFT_ALONE = 0.01
+
+    def __init__(self, read_s: Callable[[], float] = stolen_s) -> None:
+        self._read_s = read_s
+        self._looks: list[tuple[float, float]] = []
+
+    def look(self, at_s: float) -> None:
+        """What is taken by now, by the clock the moments are told by."""
+        self._looks.append((at_s, self._read_s()))
+
+    def was(self, begun_s: float, ended_s: float) -> bool:
+        """Whether less than a hundredth was taken of all between the looks before and after."""
+        first = max(bisect_right(self._looks, begun_s, key=itemgetter(0)) - 1, 0)
+        last = min(bisect_left(self._looks, ended_s, key=itemgetter(0)), len(self._looks) - 1)
+        (from_s, stolen_before_s), (to_s, stolen_after_s) = self._looks[first], self._looks[last]
+        return stolen_after_s - stolen_before_s <= self.LEFT_ALONE * (to_s - from_s) * (os.cpu_count() or 1)
 
 
 class Disturbed:

@@ -1,11 +1,11 @@
 """The use-cases of a call, each one short transaction: arrive, authorise, extend, settle.
 
-A call costs three transactions and one more for each extension. Whoever sees its end first settles it; all others get
-the same CDR.
+A call costs three transactions and one for each extension. Who sees its end first settles it; all get the same CDR.
 """
 
+from asyncio import Future
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -100,7 +100,7 @@ def extend(
 
 
 def submit_extension(engine: Engine, wanted: ExtendCall, pool: Executor) -> Future[Extended | ChargeRefusal]:
-    """The same without waiting for the answer; what is to be written is written on the pool."""
+    """The same from an event loop, which does not wait; what is to be written is written on the pool."""
     return _EXTENSIONS.submit(engine, wanted, pool)
 
 
@@ -208,9 +208,9 @@ def _extend_many(conn: Connection, asked: Sequence[ExtendCall]) -> list[Extended
 
 def _note_met(conn: Connection, call_id: str, at: datetime, answer: Granted) -> None:
     """A limit was met in mid-call: noted once, however often more is asked for in vain."""
-    granted_ms, limit = answer.grant.granted_ms, answer.limit
-    if limit is not None and store.limit_of(conn, call_id, granted_ms) is None:
-        detail = {"cap_s": granted_ms // 1000, store.MET_AT_MS: granted_ms}
+    ms, limit = answer.grant.granted_ms, answer.limit
+    if limit is not None and store.limit_of(conn, call_id, ms) is None:
+        detail = {"cap_s": ms // 1000, store.MET_AT_MS: ms}
         store.add_events(conn, call_id, [CallEvent(at, store.LIMIT, limit.value, detail)])
 
 

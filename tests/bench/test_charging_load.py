@@ -1,9 +1,12 @@
 """Charging operations per second: our `update` through the public service beside the raw driver, in one run.
 
 Both sides extend calls that are up, each by a second of talk time, and both are durable when they answer: SQLite in WAL
-with synchronous=FULL, as it is shipped, PostgreSQL with fsync and synchronous_commit on.
+with synchronous=FULL, as it is shipped, PostgreSQL with fsync and synchronous_commit on. Of many clients ours are once
+threads, each asking as the charging API's do, and once calls of one event loop, as the gateway extends its calls; the
+raw driver's are threads, each with its connection.
 """
 
+import asyncio
 import gc
 import statistics
 import sys
@@ -20,7 +23,7 @@ from sqlalchemy.engine import Engine
 
 from ani.usage.usage import month_of
 from billing.calls import service as call_service
-from billing.calls.call import Extended
+from billing.calls.call import ExtendCall, Extended
 from billing.rating import Rate
 from runtime.interpreter import serve_many
 from tests.bench.raw_charging import RawClient, Step, turn
@@ -104,19 +107,23 @@ def as_in_a_gateway() -> Iterator[None]:
     sys.setswitchinterval(interval_s)
 
 
-@pytest.mark.parametrize(("clients", "least"), [(1, LEAST_ALONE), (CLIENTS, LEAST_TOGETHER)])
-def test_updates_beside_the_raw_driver(books: Books, clients: int, least: float) -> None:
+@pytest.mark.parametrize(
+    ("clients", "kind", "least"),
+    [(1, "thread", LEAST_ALONE), (CLIENTS, "threads", LEAST_TOGETHER), (CLIENTS, "calls of a gateway", LEAST_TOGETHER)],
+)
+def test_updates_beside_the_raw_driver(books: Books, clients: int, kind: str, least: float) -> None:
     """The median of rounds in which one side follows the other."""
     price = books.rate(price_per_minute_micros=60 * SECOND_MICROS, initial_s=1, increment_s=1)
     ours, theirs = _calls_up(books, price, clients, 0), _calls_up(books, price, clients, 1)
     with closing(_RawClients(books.engine, clients)) as raw:
         pairs = []
         for _ in range(ROUNDS):
-            pairs.append((_round(ours, [_own(books)] * clients), _best([_round(theirs, kind) for kind in raw.kinds])))
+            own = _gateway_round(books, ours) if kind.startswith("calls") else _round(ours, [_own(books)] * clients)
+            pairs.append((own, _best([_round(theirs, some) for some in raw.kinds])))
     durability = _durability(books.engine)
     ratio = statistics.median(own.per_s / other.per_s for own, other in pairs)
     p99_ms = statistics.median(own.p99_ms for own, _ in pairs)
-    print(f"\n{books.engine.dialect.name}, {clients} clients (durable: {durability}):")
+    print(f"\n{books.engine.dialect.name}, {clients} {kind} (durable: {durability}):")
     for name, some in (("ours", [own for own, _ in pairs]), ("raw driver", [other for _, other in pairs])):
         per_s, p99, cpu = (statistics.median(values) for values in zip(*map(_figures, some), strict=True))
         print(f"  {name}: {per_s:,.0f}/s, p99 {p99:.1f} ms, {cpu:.0f} us of the processor each")
@@ -151,10 +158,40 @@ def _own(books: Books) -> Client:
         answer = call_service.extend(
             books.engine, books.clock, step.call_id, step.number, step.granted_ms, talk.price, step.used_ms
         )
-        assert isinstance(answer, Extended)
-        assert (answer.grant.granted_ms, answer.grant.held_micros) == (step.granted_ms, step.held_micros)
+        _require(answer, step)
 
     return update
+
+
+def _require(answer: object, step: Step) -> None:
+    assert isinstance(answer, Extended)
+    assert (answer.grant.granted_ms, answer.grant.held_micros) == (step.granted_ms, step.held_micros)
+
+
+def _gateway_round(books: Books, talks: list[list[Talk]]) -> Measured:
+    """As many calls at a time as there are clients, extended from an event loop as a gateway does it."""
+
+    async def work(mine: list[Talk], pool: ThreadPoolExecutor, until_s: float) -> list[float]:
+        waits = []
+        for talk in cycle(mine):
+            start_s = time.perf_counter()
+            step = talk.next_step()
+            wanted = ExtendCall(step.call_id, step.number, step.granted_ms, books.clock.now(), talk.price, step.used_ms)
+            _require(await call_service.submit_extension(books.engine, wanted, pool), step)
+            end_s = time.perf_counter()
+            waits.append((end_s - start_s) * 1_000)
+            if end_s >= until_s:
+                return waits
+        raise AssertionError
+
+    async def all_of_them(pool: ThreadPoolExecutor) -> list[list[float]]:
+        until_s = time.perf_counter() + ROUND_S
+        return await asyncio.gather(*(work(mine, pool, until_s) for mine in talks))
+
+    with ThreadPoolExecutor(len(talks)) as pool:
+        start_s, start_cpu_s = time.perf_counter(), time.process_time()
+        waits = [wait for some in asyncio.run(all_of_them(pool)) for wait in some]
+        return Measured(waits, time.perf_counter() - start_s, time.process_time() - start_cpu_s)
 
 
 def _round(talks: list[list[Talk]], clients: list[Client]) -> Measured:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host import TAKEN, Disturbed, Watch, stolen_s
+from tests.host import TAKEN, Calm, Disturbed, Watch, stolen_s
 
 CPUS = os.cpu_count() or 1
 
@@ -41,3 +41,12 @@ def test_it_waits_a_minute_at_most() -> None:
     waits: list[float] = []
     assert Disturbed(watch(itertools.cycle([0.4])), waits.append)(AssertionError())
     assert sum(waits) == 60.0
+
+
+def test_moments_are_calm_between_two_looks_that_see_nothing_taken() -> None:
+    stolen = iter([0.0, 0.0, 0.4, 0.4])
+    calm = Calm(lambda: next(stolen))
+    for at_s in (0.0, 1.0, 2.0, 3.0):
+        calm.look(at_s)
+    assert all(calm.was(*moments) for moments in ((0.1, 0.9), (2.2, 2.9), (3.0, 3.5)))
+    assert not any(calm.was(*moments) for moments in ((1.2, 1.3), (0.9, 1.1), (0.5, 2.5)))

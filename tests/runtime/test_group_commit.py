@@ -1,11 +1,14 @@
 """Requests that share a transaction: each gets its own answer, and none is answered before it is kept."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -16,14 +19,48 @@ from runtime import database, group_commit
 from runtime.group_commit import WRITERS, GroupCommit
 from tests.billing.books import at_once
 
+A = TypeVar("A")
 WAIT_S = 60.0
+
+
+class Loop:
+    """An event loop on a thread of its own, from which requests are submitted."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def submit(self, group: GroupCommit[int, A], engine: Engine, number: int, pool: Executor) -> "Future[A]":
+        """It has its place when this returns."""
+
+        async def ask() -> "asyncio.Future[A]":
+            return group.submit(engine, number, pool)
+
+        async def answer(asked: "asyncio.Future[A]") -> A:
+            return await asked
+
+        asked = asyncio.run_coroutine_threadsafe(ask(), self._loop).result(WAIT_S)
+        return asyncio.run_coroutine_threadsafe(answer(asked), self._loop)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(WAIT_S)
+        self._loop.close()
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    with closing(Loop()) as one:
+        yield one
 
 
 class Work:
     """Writes numbers down; a negative one makes the group fail, a zero is answered by an exception."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, loop: Loop) -> None:
         self.engine = engine
+        self.loop = loop
         self.groups: list[list[int]] = []
         self.mine = threading.local()
         self.gate = threading.Event()
@@ -46,6 +83,9 @@ class Work:
     def ask(self, number: int) -> str:
         return self.group.ask(self.engine, number)
 
+    def submit(self, number: int, pool: Executor) -> "Future[str]":
+        return self.loop.submit(self.group, self.engine, number, pool)
+
     def noted(self) -> set[int]:
         with database.reading(self.engine) as conn:
             return {row[0] for row in conn.execute(sa.text("SELECT number FROM noted"))}
@@ -55,9 +95,9 @@ class Work:
         busy = range(1001, 1001 + WRITERS[self.engine.dialect.name])
         self.gate.clear()
         with ThreadPoolExecutor(len(busy)) as pool:
-            leading = [self.group.submit(self.engine, number, pool) for number in busy]
+            leading = [self.submit(number, pool) for number in busy]
             wait_until(lambda: len(self.groups) == len(busy))
-            asked = [self.group.submit(self.engine, number, pool) for number in numbers]
+            asked = [self.submit(number, pool) for number in numbers]
             self.gate.set()
             assert [one.result(WAIT_S) for one in leading] == [f"noted {number}" for number in busy]
             for one in asked:
@@ -73,8 +113,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def work(engine: Engine) -> Work:
-    return Work(engine)
+def work(engine: Engine, loop: Loop) -> Work:
+    return Work(engine, loop)
 
 
 def test_a_lone_request_is_written_at_once_on_its_own_thread(work: Work) -> None:
@@ -130,15 +170,15 @@ def test_what_is_not_kept_is_not_answered(work: Work) -> None:
 
 
 def test_who_comes_back_leads_those_who_were_answered_with_him(
-    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+    sqlite_engine: Engine, loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = Work(sqlite_engine)
+    work = Work(sqlite_engine, loop)
     monkeypatch.setattr(group_commit, "COMPANY_WAIT_S", WAIT_S)
     work.together([1, 2, 3])
     work.groups.clear()
     with ThreadPoolExecutor(4) as pool:
         for asked in ([4, 5, 6], [7, 8, 9]):
-            answers = [work.group.submit(work.engine, number, pool) for number in asked]
+            answers = [work.submit(number, pool) for number in asked]
             assert [one.result(WAIT_S / 2) for one in answers] == [f"noted {number}" for number in asked]
     assert [sorted(group) for group in work.groups] == [[4, 5, 6], [7, 8, 9]]
 
@@ -159,7 +199,7 @@ def test_nobody_waits_when_no_transaction_can_be_begun(tmp_path: Path) -> None:
 def test_a_pool_that_is_closed_is_told(work: Work) -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
-    refused = work.group.submit(work.engine, 1, pool)
+    refused = work.submit(1, pool)
     assert isinstance(refused.exception(WAIT_S), RuntimeError)
     assert work.ask(2) == "noted 2"
 
@@ -178,7 +218,7 @@ def test_who_ends_the_writing_thread_ends_no_other(work: Work) -> None:
 
 
 @pytest.mark.postgres
-def test_who_holds_a_row_delays_only_who_needs_it(postgres_engine: Engine) -> None:
+def test_who_holds_a_row_delays_only_who_needs_it(postgres_engine: Engine, loop: Loop) -> None:
     with database.transaction(postgres_engine) as conn:
         conn.exec_driver_sql("CREATE TABLE kept (number INTEGER PRIMARY KEY)")
         conn.exec_driver_sql("INSERT INTO kept VALUES (1), (2), (3), (4)")
@@ -194,9 +234,9 @@ def test_who_holds_a_row_delays_only_who_needs_it(postgres_engine: Engine) -> No
     with ThreadPoolExecutor(4) as pool, postgres_engine.connect() as first, postgres_engine.connect() as second:
         first.exec_driver_sql("SELECT 1 FROM kept WHERE number = 1 FOR UPDATE")
         second.exec_driver_sql("SELECT 1 FROM kept WHERE number = 2 FOR UPDATE")
-        leading = [group.submit(postgres_engine, 1, pool) for _ in range(WRITERS["postgresql"])]
+        leading = [loop.submit(group, postgres_engine, 1, pool) for _ in range(WRITERS["postgresql"])]
         wait_until(lambda: len(begun) == len(leading))
-        asked = [group.submit(postgres_engine, number, pool) for number in (3, 2, 4)]
+        asked = [loop.submit(group, postgres_engine, number, pool) for number in (3, 2, 4)]
         first.rollback()
         assert [one.result(WAIT_S) for one in (*leading, asked[0], asked[2])] == [1, 1, 3, 4]
         assert isinstance(asked[1].exception(WAIT_S), OperationalError)
