@@ -3,8 +3,8 @@ themselves, in another order than they spoke, and some fall silent in the middle
 """
 
 import random
+from asyncio import Future
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts import service as account_service

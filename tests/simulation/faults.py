@@ -46,6 +46,8 @@ class Faults:
         self.commits = 0
         self.injected = 0
         self.killed = 0
+        self.end_process: Callable[[], None] = lambda: None
+        """Nothing of whoever runs now happens any more; Killed only ends what it was about."""
         self.let_others_go: Callable[[int], None] = lambda _: None
         """Let so many microseconds pass, with everything that happens in them; raises Killed when that was our end."""
 
@@ -62,6 +64,8 @@ class Faults:
         self.injected += 1
         if kill:
             self.killed += 1
+            # Not left to who catches Killed: a thread of a pool hands on whatever its work raises.
+            self.end_process()
             raise Killed
         raise error("injected")
 

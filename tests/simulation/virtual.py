@@ -179,6 +179,8 @@ class VirtualLoop:
         """A cancelled timer is left where it is, and passed over when its time comes."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        exception = context.get("exception")
+        exception, future = context.get("exception"), context.get("future")
+        if future is not None and not isinstance(future, asyncio.Task):
+            return  # an answer that nobody heard: who waited for it was killed
         if exception is not None:
             self._fault(exception)

@@ -76,6 +76,7 @@ class World:
         self.loop = VirtualLoop(self.clock, self.fail)
         self.faults = Faults(self.chance, break_share=0.03, wait_share=0.04)
         self.faults.let_others_go = self._let_others_go
+        self.faults.end_process = self._end_process
         self._url = url
         self._engines: list[Engine] = []
         self._clean = database.create_engine(url)
@@ -247,6 +248,10 @@ class World:
             return False, None
         self.tell(customer.account_id, what, answer)
         return True, answer
+
+    def _end_process(self) -> None:
+        if self._now_running is not None:
+            self._now_running.kill()
 
     def _let_others_go(self, us: int) -> None:
         process = self._now_running
