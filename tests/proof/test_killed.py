@@ -1,7 +1,6 @@
 """`kill -9` at any moment: what was answered is there, what was not is whole or nothing, and each session ends once."""
 
 import dataclasses
-import os
 import random
 import signal
 import time
@@ -71,20 +70,22 @@ def test_killed_at_random_moments(
 
 def run_and_kill(shift: Shift, dice: random.Random) -> None:
     """Let it work for a moment, or only begin to; or let it die at a place that is hard to hit by chance."""
-    if dice.random() < 0.4:
-        doomed = dataclasses.replace(shift, dies_at=(dice.choice(PLACES), dice.randint(1, 60)))
-        process = forked(doomed)
-        process.join(120.0)
-    else:
-        process = forked(shift)
-        if dice.random() < 0.3:
+    dies_by_itself = dice.random() < 0.4
+    if dies_by_itself:
+        shift = dataclasses.replace(shift, dies_at=(dice.choice(PLACES), dice.randint(1, 60)))
+    process = forked(shift)
+    try:
+        if dies_by_itself:
+            process.join(120.0)
+            assert not process.is_alive(), "it did not come to where it was to die"
+        elif dice.random() < 0.3:
             time.sleep(dice.uniform(0.0, 0.1))
         else:
             wanted = dice.randint(1, 150)
             wait_for(lambda: lines(shift) >= wanted or not process.is_alive(), "the process has done something", 60.0)
             time.sleep(dice.uniform(0.0, 0.03))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()  # whatever went wrong, it does not work on beside the tests that follow
         process.join(30.0)
     assert process.exitcode == -signal.SIGKILL, "it ended by itself"
     process.close()
