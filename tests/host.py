@@ -18,6 +18,8 @@ TAKEN = 0.03
 """With less than that taken away all live tests pass; with a third and more taken for minutes, seven did not."""
 TRIES_MORE = 3
 _LOOK_S, _LONGEST_WAIT_S = 3.0, 60.0
+_WAITS_IN_ALL_S = 180.0
+"""A host that takes much for long is not waited for with every test: the whole has a limit of time too."""
 _STEAL_FIELD = 8
 
 
@@ -74,16 +76,20 @@ class Disturbed:
 
     def __init__(self, watch: Watch, wait_s: Callable[[float], None] = time.sleep) -> None:
         self._watch, self._wait_s = watch, wait_s
+        self._left_s = _WAITS_IN_ALL_S
 
     def __call__(self, fault: BaseException | None) -> bool:
-        """Yes if the host took much while it ran; answered when it takes no more, or after a minute."""
+        """Yes if the host took much while it ran; answered when it takes no more, or after a minute.
+
+        Once three minutes were spent on waiting nobody waits any more.
+        """
         if fault is None or self._watch.taken() < TAKEN:
             return False
-        waited_s = 0.0
-        while waited_s < _LONGEST_WAIT_S:
+        until_s = max(0.0, self._left_s - _LONGEST_WAIT_S)
+        while self._left_s > until_s:
             now = self._watch.again()
             self._wait_s(_LOOK_S)
-            waited_s += _LOOK_S
+            self._left_s -= _LOOK_S
             if now.taken() < TAKEN:
                 break
         return True
