@@ -295,9 +295,6 @@ def vendor_report(
 
 
 def _line(number: str, home_country: str) -> str:
-    from ani.numbers import NumberRefusal, parse_ani
+    from ani.typed_line import typed_line
 
-    found = parse_ani(number, home_country)
-    if isinstance(found, NumberRefusal):
-        raise CommandError(f"{number!r} is not a telephone number; write it as +16045550123", ExitCode.USAGE)
-    return found.e164
+    return typed_line(number, home_country)

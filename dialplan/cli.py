@@ -60,12 +60,11 @@ def render(
     if "foreign" in done.values():
         raise CommandError("some files are not ours and were left alone: move them away, or --force", ExitCode.PARTIAL)
     if not whole and not as_json:
-        print_done(
-            f'In extensions.conf: #include "{INCLUDED[0]}"   in pjsip.conf: #include "{INCLUDED[1]}"\n'
-            'In manager.conf: enabled=yes, timestampevents=yes, #include "manager.d/*.conf"\n'
-            + (f'In stir_shaken.conf: #include "{INCLUDED_TO_VERIFY}"\n' if INCLUDED_TO_VERIFY in done else "")
-            + 'Then: asterisk -rx "core reload"'
-        )
+        print_done(f'In extensions.conf: #include "{INCLUDED[0]}"   in pjsip.conf: #include "{INCLUDED[1]}"')
+        print_done('In manager.conf: enabled=yes, timestampevents=yes, #include "manager.d/*.conf"')
+        if INCLUDED_TO_VERIFY in done:
+            print_done(f'In stir_shaken.conf: #include "{INCLUDED_TO_VERIFY}"')
+        print_done('Then: asterisk -rx "core reload"')
 
 
 def check(

@@ -17,7 +17,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from runtime.faults import BusyError, NotFoundError, StaffError
+from runtime.faults import BadInputError, BusyError, NotFoundError, StaffError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -253,7 +253,7 @@ def _explain(error: Exception) -> int | None:
     if isinstance(error, CommandError):
         return _fail(str(error), error.code)
     if isinstance(error, StaffError):
-        codes = {NotFoundError: ExitCode.NOTHING, BusyError: ExitCode.TEMPORARY}
+        codes = {NotFoundError: ExitCode.NOTHING, BusyError: ExitCode.TEMPORARY, BadInputError: ExitCode.USAGE}
         return _fail(
             str(error), next((code for kind, code in codes.items() if isinstance(error, kind)), ExitCode.FAILED)
         )

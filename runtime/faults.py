@@ -11,3 +11,7 @@ class NotFoundError(StaffError):
 
 class BusyError(StaffError):
     """It cannot be done now; the same command may succeed later."""
+
+
+class BadInputError(StaffError):
+    """What was typed is not of the kind that is wanted; the same command never succeeds."""

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
 from ani.lockout.store import is_locked, record_wrong
-from ani.numbers import Ani, parse_ani
+from ani.typed_line import typed_line
 from billing.accounts import store
 from billing.accounts.account import (
     NUMBER_DIGITS,
@@ -246,7 +246,7 @@ def add_line(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line:
     _check_code(code)
     with transaction(engine) as conn:
         found = _open_account(conn, number)
-        ani = _ani(line, found)
+        ani = typed_line(line, found.home_country)
         others = store.every_account_on_line(conn, ani)
         if any(other.account_id == found.id for other in others):
             raise StaffError(f"{ani} is on account {number} already")
@@ -262,7 +262,7 @@ def remove_line(engine: Engine, clock: Clock, *, number: str, line: str, by: str
     """Take a line off an account, with a note; gives the line in E.164."""
     with transaction(engine) as conn:
         found = _account(conn, number)
-        ani = _ani(line, found)
+        ani = typed_line(line, found.home_country)
         if not store.remove_line(conn, account_id=found.id, ani=ani, at=clock.now(), by=by, note=note):
             raise NotFoundError(f"{ani} is not on account {number}")
     return ani
@@ -280,7 +280,7 @@ def set_code(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line:
     _check_code(code)
     with transaction(engine) as conn:
         found = _open_account(conn, number)
-        ani = _ani(line, found)
+        ani = typed_line(line, found.home_country)
         code_hash = _free_code_hash(conn, pepper, ani, code, found.id)
         if not store.set_code(conn, account_id=found.id, ani=ani, code_hash=code_hash, at=clock.now()):
             raise NotFoundError(f"{ani} is not on account {number}")
@@ -347,13 +347,6 @@ def _open_account(conn: Connection, number: str) -> Account:
     if found.state is not AccountState.OPEN:
         raise StaffError(f"account {number} is {found.state}")
     return found
-
-
-def _ani(line: str, account: Account) -> str:
-    found = parse_ani(line, account.home_country)
-    if not isinstance(found, Ani):
-        raise StaffError("line: a telephone number such as +12125550100")
-    return found.e164
 
 
 def _check_code(code: str | None) -> None:

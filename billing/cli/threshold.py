@@ -130,9 +130,6 @@ def _time(option: str, text: str) -> int | None:
 
 
 def _line(line: str, home_country: str) -> str:
-    from ani.numbers import Ani, parse_ani
+    from ani.typed_line import typed_line
 
-    found = parse_ani(line, home_country)
-    if not isinstance(found, Ani):
-        raise CommandError(f"{line!r} is not a telephone number; write it as +12125550100", ExitCode.USAGE)
-    return found.e164
+    return typed_line(line, home_country)

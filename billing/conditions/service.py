@@ -6,7 +6,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
 from ani.lockout.store import is_locked, record_wrong
-from ani.numbers import Ani, parse_ani
+from ani.typed_line import typed_line
 from billing.accounts import store as account_store
 from billing.accounts.account import Account
 from billing.allowances import service as allowances
@@ -179,13 +179,11 @@ def _account(conn: Connection, number: str) -> Account:
 
 
 def _line_of(conn: Connection, account: Account, line: str) -> tuple[str, int]:
-    found = parse_ani(line, account.home_country)
-    if not isinstance(found, Ani):
-        raise StaffError("line: a telephone number such as +12125550100")
-    terms = store.line_terms(conn, account.id, found.e164)
+    ani = typed_line(line, account.home_country)
+    terms = store.line_terms(conn, account.id, ani)
     if terms is None:
-        raise NotFoundError(f"{found.e164} is not on account {account.number}")
-    return found.e164, terms.account_line_id
+        raise NotFoundError(f"{ani} is not on account {account.number}")
+    return ani, terms.account_line_id
 
 
 def _bypass(ani: str, account_id: int, code: str) -> tuple[str, str, str, str]:

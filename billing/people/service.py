@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from ani.access import service as access_service
 from ani.access import store as access_store
 from ani.access.access import Access, Action
-from ani.numbers import NumberRefusal, parse_ani
+from ani.typed_line import typed_line
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountState
 from billing.people import store
@@ -75,12 +75,7 @@ def _record(conn: Connection, clock: Clock, pepper: Pepper, subject: Subject, as
 
 
 def _line(line: str, home_country: str) -> str:
-    if not line:
-        return ""
-    found = parse_ani(line, home_country)
-    if isinstance(found, NumberRefusal):
-        raise StaffError(f"{line!r} is not a telephone number; write it as +16045550123")
-    return found.e164
+    return typed_line(line, home_country) if line else ""
 
 
 def _subject(conn: Connection, line: str, account: str) -> Subject:

@@ -91,6 +91,7 @@ def test_blocks_are_loaded_from_a_file(terminal: Terminal) -> None:
         (("listing", "show", "6045550123"), 3, "no listing"),
         (("negative", "show", "6045550123"), 3, "never blocked"),
         (("negative", "unblock", "6045550123", "--note", " "), 1, "with a note"),
+        (("negative", "block", "+15550142000", "--reason", "minor"), 2, "not a telephone number"),
         (("negative", "block", "6045550123", "--reason", "minor", "--until", "soon"), 2, "--until"),
         (("negative", "block", "6045550123", "--reason", "minor", "--until", "2020-01-01"), 1, "past"),
         (("negative", "block", "6045550123", "--reason", "nonsense"), 2, "nonsense"),

@@ -1,17 +1,20 @@
 """Rules of the command line: every command shows how it is used, speaks JSON, rehearses, and starts quickly."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
 from runtime.command import build_app
-from tests.house.tree import committed_texts
+from tests.house.tree import HOUSE, committed_texts
+from tests.terminal import Terminal
 
 WITHOUT_JSON = frozenset({"gateway run", "web run"})
 """Commands that answer nothing: they run until they are stopped."""
@@ -123,3 +126,46 @@ def test_every_command_that_is_written_down_can_be_typed(where: str, words: list
     assert length, f"{where}: there is no `tollgate {' '.join(words)}`"
     command = COMMANDS[" ".join(words[:length])]
     command.make_context("tollgate", list(words[length:]))
+
+
+NOTES_ITSELF = """#!/bin/sh
+printf '%s\\0' "$TOLLGATE_CONFIG" "$@" >> "$NOTED"
+printf '\\n' >> "$NOTED"
+"""
+
+
+def _copied_from_the_readme(folder: Path) -> list[list[str]]:
+    """What a shell makes of README's first block of commands in this folder: each `tollgate`, as words."""
+    text = (HOUSE / "README.md").read_text().split("## What next", 1)[1]
+    block = re.search(r"(?:^    .+\n)+", text, re.MULTILINE)
+    assert block
+    folder.joinpath("billing").symlink_to(HOUSE / "billing")
+    program, noted = folder / ".venv/bin/tollgate", folder / "noted"
+    program.parent.mkdir(parents=True)
+    program.write_text(NOTES_ITSELF)
+    program.chmod(0o755)
+    subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block[0]],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "NOTED": str(noted)},
+        check=True,
+    )
+    typed = [line.split("\0")[:-1] for line in noted.read_text().splitlines()]
+    assert {words[0] for words in typed} == {str(folder / "tollgate.toml")}
+    return [words[1:] for words in typed]
+
+
+def test_what_the_readme_says_to_do_next_can_be_done(
+    installation: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = _copied_from_the_readme(tmp_path)
+    assert len(typed) > 10
+    monkeypatch.setenv("TOLLGATE_CONFIG", str(tmp_path / "tollgate.toml"))
+    monkeypatch.chdir(tmp_path)
+    terminal = Terminal()
+    for words in typed:
+        terminal.must(*words)
+    (account,) = terminal.must("account", "list", "--json").document
+    assert account["balance"]["amount"] == "20.000000"
+    assert terminal.must("number", "list", "--json").document[0]["profile_name"] == "talk"
+    assert terminal.must("call", "list", "--json").document == []

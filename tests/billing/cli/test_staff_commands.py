@@ -121,6 +121,23 @@ def test_lines_and_codes(terminal: Terminal) -> None:
     assert terminal.must("line", "list", "--account", "100").out == "account\tline\taccess code\tadded\n"
 
 
+def test_what_is_no_telephone_number_is_a_wrong_usage(terminal: Terminal) -> None:
+    bad = "+15550142000"
+    for words in (
+        ("line", "add", "100", bad),
+        ("line", "remove", "100", bad, "--reason", "moved"),
+        ("code", "set", "100", bad),
+        ("condition", "set", "100", bad),
+        ("bypass", "set", "100", bad),
+        ("line", "toll-block", bad, "--note", "asked"),
+        ("tier", "show", bad),
+        ("person", "accesses", "--line", bad),
+    ):
+        answer = terminal.run(*words, keyed="1234\n")
+        assert (answer.code, answer.out) == (2, ""), (words, answer)
+        assert f"'{bad}' is not a telephone number" in answer.err, words
+
+
 def test_closing_asks_or_is_told(terminal: Terminal) -> None:
     assert terminal.run("account", "close", "100", "--reason", "asked").code == 2
     terminal.must("account", "close", "100", "--reason", "asked", "--yes")

@@ -21,7 +21,11 @@ def test_render_writes_what_is_included_and_says_so(terminal: Terminal, tmp_path
     rehearsed = terminal.must("asterisk", "render", "etc", "--dry-run", "--json").document
     assert rehearsed["files"] == dict.fromkeys(sorted(cli.INCLUDED), "new")
     assert not (tmp_path / "etc").exists()
-    assert "#include" in terminal.must("asterisk", "render", "etc").out
+    assert terminal.must("asterisk", "render", "etc").out.splitlines()[-3:] == [
+        'In extensions.conf: #include "tollgate-extensions.conf"   in pjsip.conf: #include "tollgate-pjsip.conf"',
+        'In manager.conf: enabled=yes, timestampevents=yes, #include "manager.d/*.conf"',
+        'Then: asterisk -rx "core reload"',
+    ]
     assert (tmp_path / "etc/manager.d/tollgate.conf").stat().st_mode & 0o007 == 0
     again = terminal.must("asterisk", "render", "etc", "--json").document
     assert set(again["files"].values()) == {"same"}
@@ -29,7 +33,8 @@ def test_render_writes_what_is_included_and_says_so(terminal: Terminal, tmp_path
 
 def test_render_for_signed_calls(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOLLGATE_SWITCH__STIR_SHAKEN_CA_FILE", "/etc/asterisk/signers.pem")
-    assert 'In stir_shaken.conf: #include "tollgate-stir-shaken.conf"' in terminal.must("asterisk", "render", "etc").out
+    said = terminal.must("asterisk", "render", "etc").out.splitlines()
+    assert 'In stir_shaken.conf: #include "tollgate-stir-shaken.conf"' in said
     text = (tmp_path / "etc/tollgate-stir-shaken.conf").read_text()
     assert "\nca_file = /etc/asterisk/signers.pem\n" in text
     assert "\nmax_iat_age = 15\n" in text
