@@ -23,6 +23,7 @@ from ani.vendor.service import VendorDesk
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountRefusal, AccountState
+from billing.accounts.issuing import service as issuing
 from billing.allowances import service as allowances
 from billing.calls import service as call_service
 from billing.calls.call import Authorise, CallEvent
@@ -135,8 +136,16 @@ class BackOffice:
         return await self._run(self._check_pin, plan, pin)
 
     async def issue_pin(self, payer: Payer, range_name: str) -> str | None:
-        """A new PIN for the account, of the service's range; only its hash is kept. None when the range is full."""
+        """A new PIN for the account, of the service's range; only its hash is kept. None when the range is full.
+
+        It opens nothing until `confirm_pin`.
+        """
         return await self._run(self._issue_pin, payer.account_id, range_name)
+
+    async def confirm_pin(self, payer: Payer, pin: str) -> None:
+        """The caller has heard his new PIN: from now on it opens the account."""
+        shelf = self._shelf
+        await self._run(issuing.confirm_heard, shelf.engine, shelf.pepper, payer.account_id, pin)
 
     async def with_shelf(self, use_case: Callable[..., T], *arguments: object) -> T:
         """What a use-case that takes the shelf first answers."""
@@ -218,7 +227,7 @@ class BackOffice:
     def _issue_pin(self, account_id: int, range_name: str) -> str | None:
         shelf = self._shelf
         try:
-            return account_service.issue_pin(shelf.engine, shelf.clock, shelf.pepper, account_id, range_name=range_name)
+            return issuing.issue_unheard(shelf.engine, shelf.clock, shelf.pepper, account_id, range_name)
         except StaffError:  # a range that is full or gone is the operator's affair, not the caller's
             return None
 

@@ -83,6 +83,7 @@ class CallStory:
         self.events: list[CallEvent] = []
         self.step = "arrival"
         self._lead: tuple[str, ...] = ()
+        self._secret_lead: tuple[str, ...] = ()
         self._toll = TollSide(office, ring, self._ask_until, self._ask, self._note)
         self._self_service = SelfService(office, self._ask, self._entry, self._note)
 
@@ -184,7 +185,11 @@ class CallStory:
         return await check_age(self._office, told, subject)
 
     async def _issue_pin(self, plan: Plan, payer: Payer) -> None:
-        """Read out a new PIN where the profile says so and the account has none (PIN-1)."""
+        """Read out a new PIN where the profile says so and the account has none (PIN-1).
+
+        No key ends its first reading, and only when that was heard the PIN opens the account: who leaves before gets
+        another one in his next call. It is read once more before the next question, which a key may cut short.
+        """
         if not plan.profile.issue_pin or payer.has_pin:
             return
         self.step = "pin-issue"
@@ -193,9 +198,13 @@ class CallStory:
         if pin is None:
             return
         said = spoken.say_digits(pin)
-        intro, again = (SOUND_FOLDER + "your-pin-is",), (SOUND_FOLDER + "write-it-down",)
         lead, self._lead = self._lead, ()
-        await self._caller.say((*lead, *intro, *said, *again, *said))
+        await self._caller.say(lead)
+        is_heard = await self._caller.say_whole((SOUND_FOLDER + "your-pin-is", *said))
+        if is_heard:
+            await self._office.confirm_pin(payer, pin)
+            self._secret_lead = (SOUND_FOLDER + "write-it-down", *said)
+        self._note("pin", "read-out" if is_heard else "not-read-out")
 
     async def _agree_on_destination(self, plan: Plan, payer: Payer) -> Authorised | Dial | StrEnum:
         """Ask for a number until one can be reached and paid for, say what it costs, and hold the money (CALL-5, 6)."""
@@ -318,7 +327,8 @@ class CallStory:
     async def _ask(self, entry: Entry) -> Keyed:
         ask = entry.ask()
         self._note("asked", ask.name, prompts=list(ask.files))
-        return await self._caller.ask(ask)
+        secret, self._secret_lead = self._secret_lead, ()
+        return await self._caller.ask(replace(ask, files=(*secret, *ask.files)))
 
     async def _say(self, files: tuple[str, ...]) -> None:
         self._note("said", files[-1], prompts=list(files))

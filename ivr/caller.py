@@ -17,6 +17,10 @@ class Caller(Protocol):
         """Play the files; any key ends them."""
         ...
 
+    async def say_whole(self, files: tuple[str, ...]) -> bool:
+        """Play the files, which no key ends; whether all of them were heard."""
+        ...
+
     async def ask(self, ask: Ask) -> Keyed:
         """Play the files of a question and collect its answer."""
         ...
@@ -38,6 +42,10 @@ class AgiCaller:
         """Play the files; any key ends them."""
         if files:
             await self._channel.say(files, ANY_DIGIT)
+
+    async def say_whole(self, files: tuple[str, ...]) -> bool:
+        """Play the files, which no key ends; whether all of them were heard."""
+        return await self._channel.say_whole(files)
 
     async def ask(self, ask: Ask) -> Keyed:
         """Play the files of a question and collect its answer."""

@@ -15,7 +15,6 @@ from ani.typed_line import typed_line
 from billing.accounts import store
 from billing.accounts.account import (
     NUMBER_DIGITS,
-    PIN_DIGITS,
     Account,
     AccountLine,
     AccountRefusal,
@@ -26,11 +25,10 @@ from billing.accounts.account import (
     is_access_code,
     is_account_number,
 )
+from billing.accounts.issuing.service import draw_pin
 from billing.cards.card import TopUpRefusal
 from billing.cards.redeeming.service import ToppedUp, open_by_pin, pay_in
 from billing.operators.store import operator_named
-from billing.pins.service import end_of, find_range, take_from
-from billing.pins.store import prefixes
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
@@ -305,24 +303,7 @@ def issue_pin(
     if expires_at is not None and expires_at <= now:
         raise StaffError("a PIN cannot end before it is issued")
     with transaction(engine) as conn:
-        found = store.account_by_id(conn, account_id)
-        if found is None or found.state is not AccountState.OPEN:
-            raise StaffError("a PIN needs an open account")
-        whose = None
-        if range_name:
-            whose = find_range(conn, store.operator_id_of(conn, account_id), range_name)
-            take_from(conn, whose, 1)
-            expires_at = expires_at or end_of(whose, now)
-        digits, pin_hash = _draw_pin(conn, pepper, whose.prefix if whose else "")
-        store.insert_pin(
-            conn,
-            account_id=account_id,
-            pin_hash=pin_hash,
-            at=now,
-            expires_at=expires_at,
-            range_id=whose.id if whose else None,
-        )
-    return digits
+        return draw_pin(conn, now, pepper, account_id, expires_at=expires_at, range_name=range_name)
 
 
 def revoke_pins(engine: Engine, clock: Clock, *, number: str, by: str, note: str, pin_id: int | None = None) -> int:
@@ -370,15 +351,6 @@ def draw_number(conn: Connection) -> str:
         if not store.is_number_taken(conn, number):
             return number
     raise RuntimeError("no free account number was drawn")
-
-
-def _draw_pin(conn: Connection, pepper: Pepper, prefix: str) -> tuple[str, str]:
-    free, reserved = PIN_DIGITS - len(prefix), () if prefix else prefixes(conn)
-    for _ in range(_DRAWS):
-        digits = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
-        if not digits.startswith(reserved) and not store.is_pin_taken(conn, pepper.digests("pin", digits)):
-            return digits, pepper.digest("pin", digits)
-    raise StaffError("nearly every PIN was issued before: none is free")
 
 
 def _opened(

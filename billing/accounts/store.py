@@ -241,8 +241,9 @@ def insert_pin(
     at: datetime,
     expires_at: datetime | None,
     range_id: int | None = None,
+    revoked_for: str = "",
 ) -> None:
-    """Let a PIN open an account."""
+    """Let a PIN open an account; with a reason in `revoked_for`, not yet."""
     values = {
         "account_id": account_id,
         "pin_hash": pin_hash,
@@ -250,7 +251,17 @@ def insert_pin(
         "expires_at": expires_at,
         "range_id": range_id,
     }
+    if revoked_for:
+        values |= {"revoked_at": at, "revoked_by": "gateway", "revoke_note": revoked_for}
     conn.execute(sa.insert(pin), values)
+
+
+def give_pin(conn: Connection, *, account_id: int, pin_hashes: Sequence[str], revoked_for: str) -> bool:
+    """Let a PIN that was inserted as revoked for this reason open its account; false when there is none."""
+    statement = sa.update(pin).where(
+        pin.c.account_id == account_id, pin.c.pin_hash.in_(pin_hashes), pin.c.revoke_note == revoked_for
+    )
+    return conn.execute(statement.values(revoked_at=None, revoked_by=None, revoke_note=None)).rowcount == 1
 
 
 def revoke_pins(conn: Connection, *, account_id: int, pin_id: int | None, at: datetime, by: str, note: str) -> int:

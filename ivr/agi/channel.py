@@ -174,7 +174,7 @@ class Channel(Conversation):
         played in one trip a missing file ends the playing without a fault.
         """
         if len(files) > 1 and not escape_digits:
-            await self._media(f'EXEC Playback "{_playable(files)},noanswer"\n', PROMPTS_LIMIT_S + COMMAND_LIMIT_S)
+            await self._playback(files)
             return None
         if len(files) > 1 and escape_digits == ANY_DIGIT:
             return await self._background(_playable(files)) or None
@@ -183,6 +183,15 @@ class Channel(Conversation):
             if digit is not None:
                 return digit
         return None
+
+    async def say_whole(self, files: Sequence[str]) -> bool:
+        """Play `files` whatever is keyed; false when one could not be played, or the caller left before the end.
+
+        Two round trips: Playback goes on after a file that is missing, answers 0 even when the caller hung up, and
+        tells in a variable alone.
+        """
+        await self._playback(files)
+        return await self.get_variable("PLAYBACKSTATUS") == "SUCCESS"
 
     async def stream_file(self, name: str, escape_digits: str = "") -> str | None:
         """Play one file; give the escape digit that ended it, or None."""
@@ -196,6 +205,9 @@ class Channel(Conversation):
         if not 1 <= timeout_ms <= 3_600_000:
             raise ValueError("timeout_ms out of range")
         return _key(await self._media(f"WAIT FOR DIGIT {timeout_ms}\n", timeout_ms / 1000 + COMMAND_LIMIT_S))
+
+    async def _playback(self, files: Sequence[str]) -> None:
+        await self._media(f'EXEC Playback "{_playable(files)},noanswer"\n', PROMPTS_LIMIT_S + COMMAND_LIMIT_S)
 
     async def _background(self, listed: str) -> str:
         command = f'EXEC Background "{listed},n,,{_NO_CONTEXT}"\n'

@@ -28,10 +28,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Play the files, collect the digits; a key pressed while they play is the first digit."""
+    """Play the files, which may speak a secret; collect the digits. A key pressed meanwhile is the first digit."""
 
     name: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = field(repr=False)
     maximum_digits: int
     timeout_ms: int
 

@@ -87,6 +87,22 @@ PLAY = b'EXEC Background "%s,n,,tollgate-no-digits"\n'
         ),
         # Prompts.
         (lambda c: c.say(["a", "b"]), [(b'EXEC Playback "a&b,noanswer"\n', b"200 result=0\n")], None),
+        (
+            lambda c: c.say_whole(["a", "b"]),
+            [
+                (b'EXEC Playback "a&b,noanswer"\n', b"200 result=0\n"),
+                (b"GET VARIABLE PLAYBACKSTATUS\n", b"200 result=1 (SUCCESS)\n"),
+            ],
+            True,
+        ),
+        (
+            lambda c: c.say_whole(["a", "b"]),
+            [
+                (b'EXEC Playback "a&b,noanswer"\n', b"200 result=0\n"),
+                (b"GET VARIABLE PLAYBACKSTATUS\n", b"200 result=1 (FAILED)\n"),
+            ],
+            False,
+        ),
         (lambda c: c.say(["a", "b"], ANY_DIGIT), [(PLAY % b"a&b", b"200 result=57\n")], "9"),
         (lambda c: c.say(["a", "b"], ANY_DIGIT), [(PLAY % b"a&b", b"200 result=0\n")], None),
         (

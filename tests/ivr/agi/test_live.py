@@ -108,12 +108,23 @@ def test_what_is_said_ends_at_a_digit(lab: Lab, telephone: Telephone) -> None:
     assert told(lab, telephone, lambda c: c.say(LONG_LIST, ANY_DIGIT), "9", 0.5) == "9"
 
 
+def test_what_is_said_as_a_whole_is_ended_by_no_digit_and_tells_what_was_missing(
+    lab: Lab, telephone: Telephone
+) -> None:
+    async def work(channel: Channel) -> object:
+        heard = await channel.say_whole(SHORT_LIST)
+        return heard, await channel.say_whole(("no-such-prompt", *SHORT_LIST[:1]))
+
+    assert told(lab, telephone, work, "79", 0.3) == (True, False)
+
+
 @pytest.mark.parametrize(
     "work",
     [
         lambda c: c.get_data(LONG_LIST, 1_500, 4),
         lambda c: c.get_data(LONG_LIST[:1], 1_500, 4),
         lambda c: c.say(LONG_LIST),
+        lambda c: c.say_whole(LONG_LIST),
         lambda c: c.wait_for_digit(10_000),
     ],
 )

@@ -1,0 +1,1 @@
+"""New PINs of accounts, and those that were not yet read out to their owner."""
