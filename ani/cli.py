@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from ani.negative.block import NegativeReason, NewBlock
 from runtime.command import (
     AsJson,
@@ -86,15 +87,12 @@ def listing_imports(
 def listing_show(number: Number, as_json: AsJson = False) -> int:
     """Show whose line a number is and was; who looked is kept."""
     from ani import cli_print
-    from ani.access.service import record_read
     from ani.reverse_match import service
-    from runtime.clock import SystemClock
 
     settings = open_settings()
     engine = open_engine(settings)
-    pepper = open_pepper(settings, engine)
     ani = _line(number, settings.call.home_country)
-    record_read(engine, SystemClock(), pepper, ani, by=staff_name(), reason="listing show")
+    keep_who_looked(settings, engine, [(ani, None)], "listing show")
     documents = [cli_print.listing_document(found) for found in service.listings_of(engine, ani)]
     if as_json:
         print_document({"ani": ani, "listings": documents})
@@ -155,12 +153,22 @@ def negative_export(
     with_past: Annotated[bool, typer.Option("--all", help="Those lifted or run out as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the blocked lines to a file: ani, reason, note, until, and who made and lifted each block."""
+    """Write the blocked lines to a file, with who made and lifted each block; that they were read is kept."""
     from ani.negative import service
     from runtime.clock import SystemClock
 
+    settings = open_settings()
+    engine = open_engine(settings)
     try:
-        written = service.export_blocks(open_engine(open_settings()), SystemClock(), file, with_past=with_past)
+        written = service.export_blocks(
+            engine,
+            SystemClock(),
+            file,
+            with_past=with_past,
+            before_shown=lambda lines: keep_who_looked(
+                settings, engine, [(line, None) for line in lines], "negative export"
+            ),
+        )
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}", ExitCode.USAGE) from error
     if as_json:
@@ -176,27 +184,31 @@ def negative_list(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")] = 1000,
     as_json: AsJson = False,
 ) -> int:
-    """List blocked lines, newest first."""
+    """List blocked lines, newest first; who looked is kept."""
     from ani import cli_print
     from ani.negative import service
     from runtime.clock import SystemClock
 
-    engine = open_engine(open_settings())
+    settings = open_settings()
+    engine = open_engine(settings)
     found = service.list_blocks(engine, SystemClock(), reason=reason, with_past=with_past, limit=limit)
+    keep_who_looked(settings, engine, [(block.ani, None) for block in found], "negative list")
     cli_print.print_blocks("Blocks", found, as_json=as_json)
     return ExitCode.OK
 
 
 @negative_app.command("show", epilog="Example: tollgate negative show +16045550123")
 def negative_show(number: Number, as_json: AsJson = False) -> int:
-    """Show every block a line has or had."""
+    """Show every block a line has or had; who looked is kept."""
     from ani import cli_print
     from ani.negative import service
     from runtime.clock import SystemClock
 
     settings = open_settings()
+    engine = open_engine(settings)
     ani = _line(number, settings.call.home_country)
-    found = service.list_blocks(open_engine(settings), SystemClock(), ani=ani, with_past=True)
+    keep_who_looked(settings, engine, [(ani, None)], "negative show")
+    found = service.list_blocks(engine, SystemClock(), ani=ani, with_past=True)
     if as_json or found:
         cli_print.print_blocks(f"Blocks of {ani}", found, as_json=as_json)
     if not found:
@@ -267,13 +279,15 @@ def negative_unblock(
 
 @vendor_app.command("show", epilog="Example: tollgate vendor show +16045550123 --json")
 def vendor_show(number: Number, as_json: AsJson = False) -> int:
-    """Show what was asked of a line, the newest first."""
+    """Show what was asked of a line, the newest first; who looked is kept."""
     from ani import cli_print
     from ani.vendor import service
 
     settings = open_settings()
+    engine = open_engine(settings)
     ani = _line(number, settings.call.home_country)
-    found = service.queries_of(open_engine(settings), ani)
+    keep_who_looked(settings, engine, [(ani, None)], "vendor show")
+    found = service.queries_of(engine, ani)
     if as_json or found:
         cli_print.print_queries(ani, found, as_json=as_json)
     if not found:

@@ -1,6 +1,6 @@
 """What every request needs and none owns, and who may ask."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.engine import Engine
 
+from ani.access.service import record_reads
 from billing.apikeys import service as key_service
 from billing.apikeys.apikey import ApiKey, Scope
 from billing.tariffs.book.service import RateBook
@@ -39,6 +40,10 @@ class Desk:
     pepper: Pepper
     asked: Buckets
     failed: Buckets = field(default_factory=lambda: Buckets(FAILURES_PER_S, FAILURES_AT_ONCE))
+
+    def keep_who_looked(self, key: ApiKey, people: Iterable[tuple[str, int | None]], what: str) -> None:
+        """Keep that the holder of the key is about to be shown these people (a line or "", an account or none)."""
+        record_reads(self.engine, self.clock, self.pepper, people, by=f"api key {key.id}", reason=what)
 
 
 def desk_of(request: Request) -> Desk:

@@ -11,6 +11,7 @@ from runtime.database import transaction
 from runtime.keys import Pepper
 
 HASH_KIND = "person"
+_AT_ONCE = 5000
 
 
 def names(pepper: Pepper, line: str, account_id: int | None) -> list[str]:
@@ -33,17 +34,15 @@ def record(conn: Connection, clock: Clock, subject_hashes: list[str], *, by: str
     store.add(conn, subject_hashes, Access(clock.now(), by[:80], action, reason[:400]))
 
 
-def record_read(engine: Engine, clock: Clock, pepper: Pepper, line: str, *, by: str, reason: str) -> None:
-    """Keep that somebody is about to be shown what is kept of a line (E.164)."""
-    with transaction(engine) as conn:
-        record(conn, clock, names(pepper, line, None), by=by, action=Action.READ, reason=reason)
-
-
 def record_reads(
     engine: Engine, clock: Clock, pepper: Pepper, people: Iterable[tuple[str, int | None]], *, by: str, reason: str
 ) -> None:
-    """The same for many at once, each a line ("" if there is none) and an account; each name of theirs is kept once."""
-    found = {name for line, account_id in people for name in names(pepper, line, account_id)}
-    if found:
+    """Keep that somebody is about to be shown what is kept of people; each name of theirs is kept once.
+
+    Each is a line (E.164, "" if there is none) and the id of an account, or none. Many are kept in several short
+    transactions.
+    """
+    found = sorted({name for line, account_id in set(people) for name in names(pepper, line, account_id)})
+    for start in range(0, len(found), _AT_ONCE):
         with transaction(engine) as conn:
-            record(conn, clock, sorted(found), by=by, action=Action.READ, reason=reason)
+            record(conn, clock, found[start : start + _AT_ONCE], by=by, action=Action.READ, reason=reason)

@@ -1,7 +1,7 @@
 """Blocking and unblocking lines, one by one or from a file (ANI-5)."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -76,10 +76,18 @@ def list_blocks(
         )
 
 
-def export_blocks(engine: Engine, clock: Clock, path: Path, *, with_past: bool = False) -> int:
+def export_blocks(
+    engine: Engine,
+    clock: Clock,
+    path: Path,
+    *,
+    with_past: bool = False,
+    before_shown: Callable[[Iterable[str]], None],
+) -> int:
     """Write the blocks in force, or all there ever were, newest first, as CSV that `import_blocks` reads; how many.
 
-    Each batch is a look of its own: what is blocked or lifted meanwhile may be in the file or not. Raises OSError.
+    Each batch is a look of its own: what is blocked or lifted meanwhile may be in the file or not. `before_shown` is
+    told the lines of each batch before they are written. Raises OSError.
     """
     written, before_id = 0, None
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -91,6 +99,7 @@ def export_blocks(engine: Engine, clock: Clock, path: Path, *, with_past: bool =
                 found = store.list_blocks(
                     conn, ani=None, reason=None, in_force_at=in_force_at, limit=BATCH_ROWS, before_id=before_id
                 )
+            before_shown({block.ani for block in found})
             rows.writerows(_exported(block) for block in found)
             written += len(found)
             if len(found) < BATCH_ROWS:

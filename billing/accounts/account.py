@@ -104,6 +104,7 @@ class LineAccount:
 class AccountLine:
     """A line of an account, as staff see it; the code itself is known to nobody."""
 
+    account_id: int
     account_number: str
     ani: str
     has_code: bool

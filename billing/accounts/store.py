@@ -141,7 +141,13 @@ def is_number_taken(conn: Connection, number: str) -> bool:
 def lines(conn: Connection, *, account_id: int | None = None, limit: int) -> list[AccountLine]:
     """Lines now on an account (or on all), by account and number."""
     query = (
-        sa.select(account.c.number, account_line.c.ani, account_line.c.access_code_hash, account_line.c.added_at)
+        sa.select(
+            account.c.id,
+            account.c.number,
+            account_line.c.ani,
+            account_line.c.access_code_hash.is_not(None),
+            account_line.c.added_at,
+        )
         .join(account, account.c.id == account_line.c.account_id)
         .where(account_line.c.removed_at.is_(None))
         .order_by(account.c.number, account_line.c.ani)
@@ -149,7 +155,7 @@ def lines(conn: Connection, *, account_id: int | None = None, limit: int) -> lis
     )
     if account_id is not None:
         query = query.where(account_line.c.account_id == account_id)
-    return [AccountLine(row[0], row[1], row[2] is not None, row[3]) for row in conn.execute(query)]
+    return [AccountLine(*row) for row in conn.execute(query)]
 
 
 def pins(conn: Connection, account_id: int) -> list[IssuedPin]:

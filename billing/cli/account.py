@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from runtime.command import (
     AsJson,
     CommandError,
@@ -102,11 +103,14 @@ def credit(
 
 
 def show(account: AccountNumber, as_json: AsJson = False) -> None:
-    """Show an account, its lines and its PINs (never their digits)."""
+    """Show an account, its lines and its PINs (never their digits); who looked is kept."""
     from billing.accounts import service
     from runtime.clock import SystemClock
 
-    found, lines, pins = service.describe_account(open_engine(open_settings()), account)
+    settings = open_settings()
+    engine = open_engine(settings)
+    found, lines, pins = service.describe_account(engine, account)
+    keep_who_looked(settings, engine, [("", found.id), *((line.ani, found.id) for line in lines)], "account show")
     now = SystemClock().now()
     if as_json:
         line_documents = [_line_document(line) for line in lines]
@@ -140,10 +144,13 @@ def list_accounts(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """List accounts with their balances."""
+    """List accounts with their names and balances; who looked is kept."""
     from billing.accounts import service
 
-    found = service.list_accounts(open_engine(open_settings()), operator_code=operator, limit=limit)
+    settings = open_settings()
+    engine = open_engine(settings)
+    found = service.list_accounts(engine, operator_code=operator, limit=limit)
+    keep_who_looked(settings, engine, [("", account.id) for account in found], "account list")
     if as_json:
         print_document([_document(account) for account in found])
         return
@@ -164,14 +171,16 @@ def list_accounts(
 def close(
     account: AccountNumber, reason: Reason, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Close an account for good; what is left on it stays in the ledger."""
+    """Close an account for good; what is left on it stays in the ledger. That it was shown is kept."""
     from billing.accounts import service
     from runtime.clock import SystemClock
 
     if not dry_run:
         confirm(f"close account {account} for good?", yes=yes)
-    engine = open_engine(open_settings(), dry_run=dry_run)
+    settings = open_settings()
+    engine = open_engine(settings, dry_run=dry_run)
     closed = service.close_account(engine, SystemClock(), number=account, by=staff_name(), note=reason)
+    keep_who_looked(settings, open_engine(settings), [("", closed.id)], "account close")
     if as_json:
         print_document(_document(closed))
     else:

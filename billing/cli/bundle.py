@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from billing.cli.account import AccountNumber, amount_of
 from runtime.command import (
     AsJson,
@@ -101,12 +102,15 @@ def list_bundles(
     operator: Annotated[str | None, typer.Option(help="Only this operator's offers.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what is offered, or what an account has."""
+    """List what is offered, or what an account has; who looked at an account is kept."""
+    from billing.accounts.service import find_account
     from billing.bundles import service
     from runtime.clock import SystemClock
 
-    engine, clock = open_engine(open_settings()), SystemClock()
+    settings, clock = open_settings(), SystemClock()
+    engine = open_engine(settings)
     if account:
+        keep_who_looked(settings, engine, [("", find_account(engine, account).id)], "bundle list")
         found = service.bundles(engine, clock, account)
         documents = [_given_document(one, one.state(clock.now())) for one in found]
         columns = ("bundle", "name", "state", "left", "held", "for", "expires_at")
@@ -120,15 +124,18 @@ def list_bundles(
 
 
 def show(which: Which, operator: OperatorCode = None, as_json: AsJson = False) -> None:
-    """Show a bundle of an account with the sessions that used it, or an offer."""
+    """Show a bundle of an account with the sessions that used it, or an offer; who looked at an account is kept."""
+    from billing.accounts.service import find_account
     from billing.bundles import service
     from runtime.clock import SystemClock
 
-    engine, clock = open_engine(open_settings()), SystemClock()
+    settings, clock = open_settings(), SystemClock()
+    engine = open_engine(settings)
     if not which.isdigit():
         _print(_offer_document(service.show_offer(engine, operator, which)), as_json=as_json)
         return
     given, uses = service.show(engine, clock, int(which))
+    keep_who_looked(settings, engine, [("", find_account(engine, given.account_number).id)], "bundle show")
     document = _given_document(given, given.state(clock.now()))
     if as_json:
         print_document(document | {"uses": [_use_document(given, use) for use in uses]})

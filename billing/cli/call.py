@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from billing.cli.account import shown
 from billing.cli.moment import moment_of
 from runtime.command import (
@@ -13,24 +14,19 @@ from runtime.command import (
     command_group,
     money_document,
     open_engine,
-    open_pepper,
     open_settings,
     print_document,
     print_done,
     print_record,
     print_table,
-    staff_name,
 )
 from runtime.faults import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sqlalchemy.engine import Engine
 
     from billing.calls.call import Call, Cdr
     from billing.calls.explanation import Explanation
-    from runtime.settings import Settings
 
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="Id of the call, or the digits it begins with.")]
 COLUMNS = ("call", "ended", "from", "to", "account", "disposition", "talked s", "charged")
@@ -70,7 +66,7 @@ def list_calls(
             ani=line,
         )
         numbers = _account_numbers(engine, {record.account_id for record in found})
-    _keep_who_looked(settings, engine, [(record.ani, record.account_id) for record in found], "call list")
+    keep_who_looked(settings, engine, [(record.ani, record.account_id) for record in found], "call list")
     if as_json:
         print_document([_cdr_document(record, numbers) for record in found])
         return
@@ -136,19 +132,8 @@ def _find(id_or_prefix: str, why: str) -> "tuple[Explanation, dict[int, str]]":
         raise CommandError(f"several calls begin with {id_or_prefix}: give more of the id") from None
     if call is None:
         raise NotFoundError(f"no call {id_or_prefix}")
-    _keep_who_looked(settings, engine, [(call.ani, call.account_id)], f"call {why} {call.call_id}")
+    keep_who_looked(settings, engine, [(call.ani, call.account_id)], f"call {why} {call.call_id}")
     return service.explain(engine, call.call_id), _account_numbers(engine, {call.account_id})
-
-
-def _keep_who_looked(
-    settings: "Settings", engine: "Engine", people: "Iterable[tuple[str, int | None]]", reason: str
-) -> None:
-    """Before anything is shown: the lines and the accounts of the calls (AGE-5)."""
-    from ani.access.service import record_reads
-    from runtime.clock import SystemClock
-
-    pepper = open_pepper(settings, engine)
-    record_reads(engine, SystemClock(), pepper, people, by=staff_name(), reason=reason)
 
 
 def _account_numbers(engine: "Engine", ids: set[int | None]) -> dict[int, str]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from billing.cli import card_batch
 from runtime.command import (
     AsJson,
@@ -61,11 +62,16 @@ def issue(
 
 
 def show(serial: Serial, as_json: AsJson = False) -> None:
-    """Show a card and what became of it, never its PIN."""
+    """Show a card and what became of it, never its PIN; who looked is kept once it has a holder."""
+    from billing.accounts.service import find_account
     from billing.cards import service
     from runtime.clock import SystemClock
 
-    found, events = service.describe_card(open_engine(open_settings()), serial)
+    settings = open_settings()
+    engine = open_engine(settings)
+    found, events = service.describe_card(engine, serial)
+    if found.account_number:
+        keep_who_looked(settings, engine, [("", find_account(engine, found.account_number).id)], "card show")
     document = _document(found, SystemClock().now())
     if as_json:
         print_document(document | {"events": [event_document(event) for event in events]})

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from billing.conditions.condition import BadConditionError, Mode, SpendPeriod, Terms, joined, read_patterns
 from runtime.command import (
     AsJson,
@@ -23,7 +24,7 @@ from runtime.command import (
 )
 
 if TYPE_CHECKING:
-    from billing.conditions.condition import Condition
+    from billing.conditions.condition import LineCondition
 
 AccountNumber = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number of the account.")]
 Line = Annotated[str, typer.Argument(metavar="LINE", help="A line: +12125550100, or as dialled at home.")]
@@ -101,14 +102,17 @@ def list_conditions(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """List lines that have conditions; any other line of an account may call anywhere."""
+    """List lines that have conditions; any other line of an account may call anywhere. Who looked is kept."""
     from billing.conditions import service
 
-    found = service.list_conditions(open_engine(open_settings()), number=account, limit=limit)
+    settings = open_settings()
+    engine = open_engine(settings)
+    found = service.list_conditions(engine, number=account, limit=limit)
+    keep_who_looked(settings, engine, [(one.ani, one.account_id) for one in found], "condition list")
     if as_json:
-        print_document([_document(number, ani, condition) for number, ani, condition in found])
+        print_document([_document(one) for one in found])
         return
-    rows = [tuple(_document(number, ani, condition).values())[: len(COLUMNS)] for number, ani, condition in found]
+    rows = [tuple(_document(one).values())[: len(COLUMNS)] for one in found]
     print_table("conditions", COLUMNS, rows)
 
 
@@ -191,11 +195,12 @@ def set_mode(
         print_done(f"{profile}: {mode.value}")
 
 
-def _document(number: str, ani: str, condition: "Condition") -> dict[str, object]:
+def _document(found: "LineCondition") -> dict[str, object]:
+    condition = found.condition
     terms = _terms_document(condition.terms)
     note = terms.pop("note")
     mine = {"set_by": condition.set_by, "note": note, "set_at": condition.set_at, "condition": condition.id}
-    return {"account": number, "line": ani, **terms, **mine}
+    return {"account": found.account_number, "line": found.ani, **terms, **mine}
 
 
 def _terms_document(terms: Terms) -> dict[str, object]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from billing.cli.account import AccountNumber, amount_of, shown
 from billing.cli.operator import reach_of
 from runtime.command import (
@@ -49,11 +50,17 @@ def attach(app: typer.Typer) -> None:
 
 
 def show(account: AccountNumber, as_json: AsJson = False) -> None:
-    """Show an account's own limits, what it did lately, its suspensions and the calls it was refused."""
+    """Show an account's own limits, what it did lately, its suspensions and the calls it was refused.
+
+    Who looked is kept.
+    """
     from billing.fraud import service
     from runtime.clock import SystemClock
 
-    found = service.describe(open_engine(open_settings()), SystemClock(), account)
+    settings = open_settings()
+    engine = open_engine(settings)
+    found = service.describe(engine, SystemClock(), account)
+    keep_who_looked(settings, engine, [("", found.account.id)], "fraud show")
     if as_json:
         document = {"account": found.account.number, "state": found.account.state}
         rest = {name: asdict(getattr(found, name)) for name in ("limits", "activity")}

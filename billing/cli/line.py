@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from runtime.command import (
     AsJson,
     DryRun,
@@ -75,10 +76,13 @@ def list_lines(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """List lines and the accounts they open."""
+    """List lines and the accounts they open; who looked is kept."""
     from billing.accounts import service
 
-    found = service.list_lines(open_engine(open_settings()), number=account, limit=limit)
+    settings = open_settings()
+    engine = open_engine(settings)
+    found = service.list_lines(engine, number=account, limit=limit)
+    keep_who_looked(settings, engine, [(row.ani, row.account_id) for row in found], "line list")
     if as_json:
         print_document(
             [

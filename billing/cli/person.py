@@ -39,7 +39,7 @@ def export(
 ) -> None:
     """Show everything kept of a person, as JSON for him to take away or as a summary; that it was shown is kept.
 
-    Keyed hashes are left out: nobody can read them. With --dry-run the showing itself is not kept.
+    Keyed hashes are left out: nobody can read them. With --dry-run it is not kept, and only told how much there is.
     """
     from billing.people import service
     from runtime.clock import SystemClock
@@ -50,7 +50,8 @@ def export(
     asked = service.Asked(line, account, staff_name(), reason)
     found = service.export(engine, SystemClock(), pepper, asked, settings.call.home_country)
     if as_json:
-        print_document({"line": line, "account": account, "kept": [_document(one) for one in found if one.rows]})
+        kept = [_document(one, dry_run=dry_run) for one in found if one.rows]
+        print_document({"line": line, "account": account, "kept": kept, "dry_run": dry_run})
         return
     rows = [(one.table, len(one.rows), _on_erase(one.on_erase.value, one.why_kept)) for one in found if one.rows]
     print_table("kept (--json shows it)", ("table", "rows", "when erased"), rows)
@@ -108,12 +109,12 @@ def accesses(
         raise CommandError("nobody looked", ExitCode.NOTHING)
 
 
-def _document(kept: Kept) -> dict[str, object]:
+def _document(kept: Kept, *, dry_run: bool) -> dict[str, object]:
     return {
         "table": kept.table,
         "on_erase": kept.on_erase.value,
         "why_kept": kept.why_kept,
-        "rows": list(kept.rows),
+        "rows": len(kept.rows) if dry_run else list(kept.rows),
     }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from billing.cli.account import shown
 from billing.cli.moment import moment_of
 from runtime.command import (
@@ -61,14 +62,16 @@ def usage(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100_000,
     as_json: AsJson = False,
 ) -> None:
-    """What became of the PINs of an outside system, to be handed back to it; never their digits."""
+    """What became of the PINs of an outside system, to be handed back to it; never their digits. Who looked is kept."""
     from billing.pins.allocating import service
     from runtime.clock import SystemClock
 
     since = moment_of("--used-since", used_since) if used_since else None
-    engine = open_engine(open_settings())
+    settings = open_settings()
+    engine = open_engine(settings)
     whose = service.operator_id_of(engine, operator)
     found = service.list_uses(engine, whose, after_id=after, limit=limit, range_name=pins_of, used_since_at=since)
+    keep_who_looked(settings, engine, [("", use.account_id) for use in found], "pin usage")
     now = SystemClock().now()
     if as_json:
         print_document([_document(use, now) for use in found])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from runtime.command import (
     AsJson,
     CommandError,
@@ -106,12 +107,14 @@ def set_tier(
 
 
 def show_tier(line: Line, as_json: AsJson = False) -> None:
-    """Show the credit tiers a line has and had, the newest first."""
+    """Show the credit tiers a line has and had, the newest first; who looked is kept."""
     from billing.thresholds import service
 
     settings = open_settings()
+    engine = open_engine(settings)
     ani = _line(line, settings.call.home_country)
-    found = [asdict(tier) for tier in service.tiers_of(open_engine(settings), ani)]
+    keep_who_looked(settings, engine, [(ani, None)], "tier show")
+    found = [asdict(tier) for tier in service.tiers_of(engine, ani)]
     if as_json:
         print_document({"line": ani, "tiers": found})
     elif found:

@@ -86,6 +86,16 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class LineCondition:
+    """A condition with the account and the line it is on, as staff see it."""
+
+    account_id: int
+    account_number: str
+    ani: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
 class LineTerms:
     """A line as an account has it: its row, its condition if it has one."""
 

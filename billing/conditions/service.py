@@ -13,8 +13,8 @@ from billing.allowances import service as allowances
 from billing.conditions import store
 from billing.conditions.condition import (
     BadConditionError,
-    Condition,
     ConditionRefusal,
+    LineCondition,
     Mode,
     SpendBound,
     Terms,
@@ -108,10 +108,8 @@ def end_condition(engine: Engine, clock: Clock, *, number: str, line: str, by: s
     return ani
 
 
-def list_conditions(
-    engine: Engine, *, number: str | None = None, limit: int = 1000
-) -> list[tuple[str, str, Condition]]:
-    """(account, line, condition in force), of one account or of all."""
+def list_conditions(engine: Engine, *, number: str | None = None, limit: int = 1000) -> list[LineCondition]:
+    """Conditions in force, of one account or of all."""
     with reading(engine) as conn:
         account_id = None if number is None else _account(conn, number).id
         return store.conditions(conn, account_id, limit)

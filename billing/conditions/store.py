@@ -9,7 +9,16 @@ from sqlalchemy.engine import Connection
 from billing.accounts.tables import account, account_line
 from billing.calls.tables import call, cdr
 from billing.charging.tables import charging_session
-from billing.conditions.condition import Condition, LineTerms, Mode, SpendPeriod, Terms, TollBlock, joined
+from billing.conditions.condition import (
+    Condition,
+    LineCondition,
+    LineTerms,
+    Mode,
+    SpendPeriod,
+    Terms,
+    TollBlock,
+    joined,
+)
 from billing.conditions.tables import bypass_code, condition_ceiling, line_condition, service_mode, toll_block
 from runtime.database import Instant
 from runtime.looks import Look, Row
@@ -147,10 +156,10 @@ def end_condition(conn: Connection, account_line_id: int, by: str, note: str, at
     return conn.execute(query.values(ended_at=at, ended_by=by, end_note=note)).rowcount == 1
 
 
-def conditions(conn: Connection, account_id: int | None, limit: int) -> list[tuple[str, str, Condition]]:
-    """(account number, line, condition in force) of one account or all, by account and line."""
+def conditions(conn: Connection, account_id: int | None, limit: int) -> list[LineCondition]:
+    """Conditions in force of one account or all, by account and line."""
     query = (
-        sa.select(account.c.number, account_line.c.ani, *_CONDITION)
+        sa.select(account.c.id, account.c.number, account_line.c.ani, *_CONDITION)
         .select_from(
             account.join(account_line, account_line.c.account_id == account.c.id).join(line_condition, _IS_CURRENT)
         )
@@ -160,7 +169,7 @@ def conditions(conn: Connection, account_id: int | None, limit: int) -> list[tup
     )
     if account_id is not None:
         query = query.where(account.c.id == account_id)
-    return [(row[0], row[1], _condition(tuple(row[2:]))) for row in conn.execute(query)]
+    return [LineCondition(*row[:3], _condition(tuple(row[3:]))) for row in conn.execute(query)]
 
 
 def set_bypass(conn: Connection, account_line_id: int, code_hash: str, by: str, at: datetime) -> None:

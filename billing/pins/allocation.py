@@ -78,6 +78,7 @@ class AllocationUse:
     uses: int
     balance_micros: int
     currency: str
+    account_id: int
 
     def state(self, now: datetime) -> str:
         """One word: revoked, ended, used or waiting."""

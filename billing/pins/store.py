@@ -196,6 +196,7 @@ def allocation_uses(
             pin.c.uses,
             account.c.balance_micros,
             account.c.currency,
+            account.c.id,
         )
         .join(account, account.c.id == pin_allocation.c.account_id)
         .join(pin, pin.c.pin_hash == pin_allocation.c.pin_hash)

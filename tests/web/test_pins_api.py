@@ -11,11 +11,14 @@ from billing.accounts.account import AccountRefusal
 from billing.apikeys import service as key_service
 from billing.apikeys.apikey import Scope
 from billing.operators import service as operator_service
+from billing.people import service as people_service
 from billing.pins import service as pin_service
 from billing.pins.pin_range import Period, RangeTerms
 from tests.web.conftest import PEPPER, Web
 
 PATH = "/api/v1/pins/allocations"
+SHOWS_PEOPLE = {PATH}
+"""Routes that show what is kept of a person; another shows a service its own sessions, without whose they are."""
 LIMITS = Limits(5, 10, 60)
 
 
@@ -143,6 +146,24 @@ def test_the_same_request_many_times_at_once_allocates_once(outside: Outside) ->
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 200, 201]
     assert len({(answer.json()["account"], answer.json()["pin"]) for answer in answers}) == 1
     assert len(outside.get().json()["allocations"]) == 1
+
+
+def test_it_is_kept_whose_use_was_read(outside: Outside) -> None:
+    shop = outside.web.shop
+    account = shop.account(0)
+    outside.post({"account": account.number, "range": "mail"}, "a")
+    outside.post({"range": "mail"}, "b")
+    outside.get(key="b")
+    assert people_service.accesses(shop.engine, PEPPER, "", account.number, "US", 9) == []
+    outside.get()
+    (looked,) = people_service.accesses(shop.engine, PEPPER, "", account.number, "US", 9)
+    assert (looked.by.startswith("api key "), looked.action, looked.reason) == (True, "read", "GET /pins/allocations")
+
+
+def test_every_route_that_shows_people_keeps_it(outside: Outside) -> None:
+    paths = outside.web.client.get("/api/openapi.json").json()["paths"]
+    reading = {path for path, methods in paths.items() if "get" in methods}
+    assert reading == {*SHOWS_PEOPLE, "/api/v1/charging/sessions/{session_id}"}, "say whether it shows somebody"
 
 
 def test_it_is_described(outside: Outside) -> None:

@@ -52,7 +52,7 @@ def list_allocations(
     after: After = 0,
     limit: Limit = MOST_ANSWERED,
 ) -> UsesAnswer:
-    """What became of the PINs allocated by your operator's keys and files; never their digits."""
+    """What became of the PINs allocated by your operator's keys and files; never their digits. It is kept who asked."""
     found = service.list_uses(
         desk.engine,
         key.operator_id,
@@ -62,6 +62,7 @@ def list_allocations(
         range_name=of_range,
         used_since_at=used_since,
     )
+    desk.keep_who_looked(key, [("", use.account_id) for use in found], "GET /pins/allocations")
     now = desk.clock.now()
     next_after = found[-1].id if len(found) == limit else None
     return UsesAnswer(allocations=[use_answer(use, now) for use in found], next_after=next_after)
