@@ -67,10 +67,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """An identity record and its row."""
+    """An identity record and its row; it was loaded or corrected last at `recorded_at`."""
 
     record_id: int
     record: IdentityRecord
+    recorded_at: datetime | None = None
 
 
 def age_on(birth_on: date, today: date) -> int:

@@ -10,6 +10,7 @@ from ani.importing import Once, Source, load_file, parse_line, parse_text
 from ani.lockout import store as lockout
 from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way, Wrong
 from ani.qualification import store
+from ani.qualification.belonging import is_of_line
 from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, keypad, parse_birth_date
 from ani.qualification.qualification import (
     AgeProof,
@@ -22,6 +23,7 @@ from ani.qualification.qualification import (
     is_of_age,
 )
 from ani.qualification.sealing.person_seal import opened_record, sealed_record
+from ani.reverse_match import store as listing_store
 from ani.vendor.service import Asked, VendorDesk
 from ani.vendor.vendor import Claim, PersonMatch, Purpose
 from runtime.clock import Clock
@@ -68,15 +70,14 @@ def check_person(
     Whatever fails (nobody known, wrong digits, too young, not of that form) takes the same way, gets the same answer
     and counts as a wrong entry. It is counted before the vendor is asked, so that calls side by side get no extra
     tries, and taken back when it was right after all. While locked, nothing is compared or counted.
-    Persons and a vendor whose source is `barred` are as if they were not there.
+    Persons and a vendor whose source is `barred` are as if they were not there, and so are persons of a former holder.
     """
     wrong = Wrong(ani, account_id, method.value, way, clock.now())
     with transaction(engine) as conn:
         if lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, way=way):
             return Checked(AgeRefusal.LOCKED)
         lockout.count_wrong(conn, wrong)
-        every = [_opened(stored, pepper) for stored in store.persons_on(conn, ani)]
-        persons = [stored for stored in every if stored.record.source not in barred]
+        persons = [stored for stored in _persons(conn, pepper, ani) if stored.record.source not in barred]
         is_well = is_keyed_well(method, digits)
         compared = frozenset(one.record.source for one in persons if is_well and can_be_keyed(one.record, method))
         stored = matching(persons, method, digits, pepper) if is_well else None
@@ -106,11 +107,18 @@ def barred_sources(
     keying nothing opens none of them. Where it was compared with nothing at all, the vendor is one of them too.
     """
     with reading(engine) as conn:
-        persons = [_opened(stored, pepper).record for stored in store.persons_on(conn, ani)]
+        persons = [stored.record for stored in _persons(conn, pepper, ani)]
     vendor = {desk.vendor_name} if desk is not None and desk.has_vendor and method in ASKED else set()
     barred = compared | {person.source for person in persons if person.has_ssn} | (set() if compared else vendor)
     others = {person.source for person in persons if can_be_keyed(person, method)} | vendor
     return barred if others - barred else None
+
+
+def _persons(conn: Connection, pepper: Pepper, ani: str) -> list[StoredRecord]:
+    """The persons of the line as it is listed now: those of a former holder prove nothing on it."""
+    last = listing_store.last_listing(conn, ani)
+    every = [_opened(stored, pepper) for stored in store.persons_on(conn, ani)]
+    return [stored for stored in every if is_of_line(stored, last)]
 
 
 def count_hang_up(
@@ -176,8 +184,13 @@ def _remember(
     record = IdentityRecord(ani, "", birth_on, pepper.digest(HASH_KIND, ani, digits[-4:]), source, ssn_hash=whole)
     store.lock(conn)
     key = _key(record, pepper)
-    if key not in _known(conn, pepper, {ani}):
+    known = _known(conn, pepper, {ani}).get(key)
+    if known is None:
         store.insert_records(conn, [sealed_record(record, pepper)], at)
+    elif not is_of_line(known, listing_store.last_listing(conn, ani)):
+        # what was known of a former holder is told anew: by the vendor it is of the line as it is now
+        told = replace(record, ssn_last_four_hash=known.record.ssn_last_four_hash)
+        store.update_records(conn, [StoredRecord(known.record_id, sealed_record(told, pepper))], at)
     return _known(conn, pepper, {ani})[key]
 
 

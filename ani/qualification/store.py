@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from ani.qualification.qualification import Evidence, IdentityRecord, StoredRecord
 from ani.qualification.tables import age_evidence, identity_record
+from runtime.among import Among
 from runtime.database import Instant
 from runtime.prepared import Prepared
 
@@ -46,6 +47,7 @@ _FIELDS = (
     identity_record.c.licence_hash,
     identity_record.c.person_sealed,
     identity_record.c.has_ssn,
+    identity_record.c.recorded_at,
 )
 _ON_LINE = Prepared(sa.select(*_FIELDS).where(identity_record.c.ani == sa.bindparam("line")).limit(MOST_PERSONS))
 _RECORDS_ON = sa.select(*_FIELDS).where(identity_record.c.ani.in_(sa.bindparam("lines", expanding=True)))
@@ -93,12 +95,13 @@ _END_EVIDENCE = (
     )
     .values(expires_at=sa.bindparam("end_at", type_=Instant))
 )
-_END_ON_LINE = Prepared(
-    sa.update(age_evidence)
-    .where(
-        age_evidence.c.ani == sa.bindparam("line"), age_evidence.c.expires_at > sa.bindparam("end_at", type_=Instant)
-    )
-    .values(expires_at=sa.bindparam("end_at", type_=Instant))
+_END_ON_LINES = Among(
+    lambda among: (
+        sa.update(age_evidence)
+        .where(among, age_evidence.c.expires_at > sa.bindparam("end_at", type_=Instant))
+        .values(expires_at=sa.bindparam("end_at", type_=Instant))
+    ),
+    "ani",
 )
 _LOCK = sa.text("LOCK TABLE identity_record IN SHARE ROW EXCLUSIVE MODE")
 _AT_ONCE = 1000
@@ -243,11 +246,12 @@ def end_evidence(conn: Connection, record_ids: Iterable[int], at: datetime) -> N
     conn.execute(_END_EVIDENCE, [{"record_id": record_id, "end_at": at} for record_id in record_ids])
 
 
-def end_evidence_of_line(conn: Connection, ani: str, at: datetime) -> None:
-    """Let evidence given on this line end now: it is another customer's."""
-    _END_ON_LINE.run(conn, line=ani, end_at=at)
+def end_evidence_on(conn: Connection, lines: Collection[str], at: datetime) -> None:
+    """Let evidence given on these lines end now, by one statement: they are other customers' or nobody's."""
+    if lines:
+        _END_ON_LINES.run(conn, lines, end_at=at)
 
 
 def _record(row: tuple[Any, ...]) -> StoredRecord:
-    record_id, *fields = row
-    return StoredRecord(record_id, IdentityRecord(*fields))
+    record_id, *fields, recorded_at = row
+    return StoredRecord(record_id, IdentityRecord(*fields), recorded_at)

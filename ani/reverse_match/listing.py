@@ -130,6 +130,13 @@ def succeed(held: Listing | None, report: Report, now: datetime, import_id: int 
     return Listing(merged, since_at, None, now, held.changed_hands_at if is_same else since_at, import_id)
 
 
+def changes_hands(earlier: Listing | None, new: Listing) -> bool:
+    """Whether the line was another customer's by the listing before this one."""
+    if earlier is None or new.changed_hands_at is None:
+        return False
+    return not is_same_customer(earlier.identity, new.identity)
+
+
 def is_same_customer(one: Identity, other: Identity) -> bool:
     """True when the names agree as far as both are known, and at least one of them is known to both.
 

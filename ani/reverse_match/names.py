@@ -64,6 +64,12 @@ def compare(first: str, last: str, other_first: str, other_last: str) -> NameMat
     return found
 
 
+def is_same_family(last: str, other_last: str) -> bool:
+    """Whether these last names are those of one family: generations (Jr, Sr) do not tell families apart."""
+    one, other = _name(last), _name(other_last)
+    return one.is_known and other.is_known and _last_names(one, other) is not NameMatch.DIFFERENT
+
+
 def fuller(one: str, other: str) -> str:
     """Of two spellings of one name, the one that tells more (a name before its initial); else the first."""
     return other if _told(other) > _told(one) else one

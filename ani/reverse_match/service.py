@@ -8,7 +8,7 @@ from ani.importing import Source
 from ani.numbers import Ani
 from ani.qualification import store as qualification_store
 from ani.reverse_match import store
-from ani.reverse_match.listing import Listing, Report, succeed
+from ani.reverse_match.listing import Listing, Report, changes_hands, succeed
 from ani.reverse_match.loading import service as loading
 from ani.vendor.service import VendorDesk
 from ani.vendor.vendor import Purpose, VendorOutcome
@@ -62,8 +62,8 @@ def identify(engine: Engine, clock: Clock, desk: VendorDesk, line: Ani, call_id:
             if held is not None:
                 store.end_listings(conn, [(line.e164, new.valid_from_at)])
             store.insert_listings(conn, [new])
-            if new.changed_hands_at == now:
-                qualification_store.end_evidence_of_line(conn, line.e164, now)
+            if changes_hands(held, new):
+                qualification_store.end_evidence_on(conn, [line.e164], now)
         else:
             store.validate_listings(conn, [line.e164], now, None)
         return Identified(store.current_listing(conn, line.e164), asked.outcome, asked.vendor, asked.took_ms)

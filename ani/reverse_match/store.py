@@ -1,6 +1,5 @@
 """Listings in SQL; at most one of a line holds at a time, which the database itself guards."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -11,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from ani.reverse_match.listing import Identity, Listing
 from ani.reverse_match.tables import listing
+from runtime.among import Among
 from runtime.database import Instant
 from runtime.looks import Look, Row
 from runtime.prepared import Prepared
@@ -35,21 +35,18 @@ _FIELDS = (
 _COLUMNS = tuple(column.name for column in _FIELDS)
 _CURRENT_STATEMENT = sa.select(*_FIELDS).where(listing.c.ani == sa.bindparam("line"), _HOLDS)
 _CURRENT = Prepared(_CURRENT_STATEMENT)
-_CURRENT_ON = {
-    name: Prepared(
-        # One bound value, however many lines: nothing of a caller is in the text.
-        sa.select(*_FIELDS).where(sa.text(f"ani {among}"), _HOLDS)
-    )
-    for name, among in (
-        ("sqlite", "IN (SELECT value FROM json_each(:lines))"),
-        ("postgresql", "= ANY(string_to_array(:lines, ','))"),
-    )
-}
+_CURRENT_ON = Among(lambda among: sa.select(*_FIELDS).where(among, _HOLDS), "ani")
 # Told apart by what the two partial indexes hold, so that neither look-up reads the whole table.
 _PAST = Prepared(
     sa.select(*_FIELDS)
     .where(listing.c.ani == sa.bindparam("line"), listing.c.valid_until_at.is_not(None))
     .order_by(listing.c.valid_from_at, listing.c.id)
+)
+_LAST_PAST = Prepared(
+    sa.select(*_FIELDS)
+    .where(listing.c.ani == sa.bindparam("line"), listing.c.valid_until_at.is_not(None))
+    .order_by(listing.c.valid_from_at.desc(), listing.c.id.desc())
+    .limit(1)
 )
 _ADD = RowWrite(listing, sets=_COLUMNS)
 _IDENTITY = attrgetter(*_COLUMNS[:8])
@@ -86,11 +83,15 @@ def current_listing(conn: Connection, ani: str) -> Listing | None:
     return CURRENT.read(_CURRENT.first(conn, line=ani))
 
 
+def last_listing(conn: Connection, ani: str) -> Listing | None:
+    """The listing of the line that holds now, or the last of those that ended."""
+    row = _CURRENT.first(conn, line=ani) or _LAST_PAST.first(conn, line=ani)
+    return _current(row)
+
+
 def current_listings(conn: Connection, lines: Collection[str]) -> dict[str, Listing]:
     """The listings that hold now, by line."""
-    is_sqlite = conn.dialect.name == "sqlite"
-    wanted = json.dumps(list(lines)) if is_sqlite else ",".join(lines)
-    return {row[0]: _listing(row) for row in _CURRENT_ON[conn.dialect.name].all(conn, lines=wanted)}
+    return {row[0]: _listing(row) for row in _CURRENT_ON.all(conn, lines)}
 
 
 def history(conn: Connection, ani: str) -> list[Listing]:

@@ -16,9 +16,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani.importing import Source, parse_text
 from ani.numbers import LONGEST_E164, parse_listed
+from ani.qualification import store as qualification_store
 from ani.reverse_match import import_store, store
 from ani.reverse_match.import_store import ListingImport
-from ani.reverse_match.listing import Identity, Listing, NoNews, Report, contradicts, succeed
+from ani.reverse_match.listing import Identity, Listing, NoNews, Report, changes_hands, contradicts, succeed
 from ani.reverse_match.names import split_name
 from runtime.clock import Clock
 from runtime.csv_import import BadRowError, Column, ImportResult, Rejected, Row, batches, read_rows
@@ -116,13 +117,14 @@ def _load_batch(
 
 
 class _Batch:
-    """The listings that a batch finds, ends and begins."""
+    """The listings that a batch finds, ends and begins; the lines that `moved` are not their holders' any more."""
 
     def __init__(self, current: dict[str, Listing]) -> None:
         self.current = current
         self.begun: dict[str, list[Listing]] = {}
         self.ended: dict[str, datetime] = {}
         self.seen: set[str] = set()
+        self.moved: set[str] = set()
 
     def begin(self, ani: str, new: Listing) -> None:
         """Let a listing hold instead of the one that does; one of this batch that had no time of its own goes."""
@@ -133,6 +135,8 @@ class _Batch:
             chain[-1] = replace(chain[-1], valid_until_at=new.valid_from_at)
         elif ani in self.current:
             self.ended[ani] = new.valid_from_at
+        if changes_hands(self.current.get(ani), new):
+            self.moved.add(ani)
         chain.append(new)
         self.current[ani] = new
 
@@ -140,6 +144,7 @@ class _Batch:
         """Let the line be nobody's from then on."""
         held = self.current.pop(ani)
         until_at = max(at, held.valid_from_at)
+        self.moved.add(ani)
         chain = self.begun.get(ani)
         if chain:
             chain[-1] = replace(chain[-1], valid_until_at=until_at)
@@ -173,6 +178,7 @@ def _write(conn: Connection, rows: Sequence[Row[Report]], now: datetime, import_
     store.validate_listings(conn, sorted(batch.seen - batch.begun.keys()), now, import_id)
     store.end_listings(conn, sorted(batch.ended.items()))
     store.insert_listings(conn, [new for ani in sorted(batch.begun) for new in batch.begun[ani]])
+    qualification_store.end_evidence_on(conn, sorted(batch.moved), now)
     return changed, twice
 
 
