@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ani.lockout.lockout import Way
+from ani.lockout.lockout import Tell, Way
 from ani.qualification import service, store
 from ani.qualification.proof import SSN_OF_DIGITS, Method
 from ani.qualification.qualification import AgeProof, AgeRefusal, Checked, Evidence
@@ -106,7 +106,7 @@ async def _prove(
         entry, digits = entry.hear(keyed)
         if digits is None:
             continue
-        checked = await office.with_vendor(check_person, subject, proof, digits)
+        checked = await office.with_vendor(check_person, subject, proof, digits, office.locks.append)
         answer = checked.answer
         compared |= checked.compared
         if isinstance(answer, AgeProof):
@@ -119,7 +119,7 @@ async def _prove(
                 evidence_until=answer.expires_at.isoformat(),
             )
             return None, compared
-        told.note("age", str(answer), method=method.value, compared=_names(checked.compared))
+        told.note("age", str(answer), method=method.value, compared=_names(checked.compared), **office.lock_told())
         if answer not in WRONG_ENTRIES:
             return answer, compared
         refusal = answer
@@ -150,7 +150,7 @@ def barred_sources(shelf: Shelf, subject: Subject, method: Method, compared: fro
     )
 
 
-def check_person(shelf: Shelf, subject: Subject, proof: Proof, digits: str) -> Checked:
+def check_person(shelf: Shelf, subject: Subject, proof: Proof, digits: str, tell: Tell) -> Checked:
     """Match what was keyed with what is known of the line, here and at the vendor; keep the proof or count the try."""
     return service.check_person(
         shelf.engine,
@@ -167,6 +167,7 @@ def check_person(shelf: Shelf, subject: Subject, proof: Proof, digits: str) -> C
         call_id=subject.call_id,
         way=subject.way,
         barred=proof.barred,
+        tell=tell,
     )
 
 
@@ -175,6 +176,7 @@ def count_hang_up(shelf: Shelf, subject: Subject, method: Method) -> None:
     service.count_hang_up(
         shelf.engine,
         shelf.clock,
+        shelf.limits,
         ani=subject.ani,
         account_id=subject.account_id,
         kind=method.value,

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani import numbers
 from ani.lockout import store as lockout_store
-from ani.lockout.lockout import Limits, LockoutRefusal, Way, is_over
+from ani.lockout.lockout import Limits, Way, Wrong
 from ani.negative import store as negative_store
 from ani.numbers import Ani, NumberRefusal
 from ani.reverse_match import store as listing_store
@@ -121,7 +121,7 @@ def _of_line(
         listing=listing,
         standing=standing,
         block=block,
-        locked=LockoutRefusal.LOCKED if is_over(wrong, limits) else None,
+        lock=lockout_store.lock_of(conn, wrong, Wrong(ani, None, "", way, ring.at), limits),
         accounts=accounts,
         month_left_ms=usage.left_ms(profile.month_cap_s * 1000, *used),
         trust=verdict,

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani.lockout.lockout import Limits
+from ani.lockout.lockout import Limits, Lock
 from ani.numbers import Ani, Destination
 from ani.reverse_match.service import Identified
 from ani.vendor.service import VendorDesk
@@ -95,13 +95,14 @@ class Shelf:
 class BackOffice:
     """The back office of one call."""
 
-    __slots__ = ("_shelf", "authorised", "is_passed_on", "waits_ms")
+    __slots__ = ("_shelf", "authorised", "is_passed_on", "locks", "waits_ms")
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self.waits_ms: list[float] = []
         self.authorised: Authorised | None = None
         self.is_passed_on = False
+        self.locks: list[Lock] = []
 
     @property
     def can_extend(self) -> bool:
@@ -122,6 +123,12 @@ class BackOffice:
         """Ask the vendor whose line it is."""
         shelf = self._shelf
         return await identifying.identify(shelf.engine, shelf.clock, shelf.vendors, shelf.vendor_pool, line, call_id)
+
+    def lock_told(self) -> dict[str, object]:
+        """The lock-out that stood against the last entry, as the call's record tells it, once; empty when none did."""
+        told = self.locks[-1].told if self.locks else {}
+        self.locks.clear()
+        return told
 
     async def payer(self, account_id: int) -> Payer | StrEnum:
         """The account a line belongs to."""
@@ -199,7 +206,7 @@ class BackOffice:
     def _check_access_code(self, plan: Plan, code: str) -> Payer | StrEnum:
         shelf = self._shelf
         means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-        answer = account_service.check_access_code(*means, plan.ani, code, way=plan.way)
+        answer = account_service.check_access_code(*means, plan.ani, code, way=plan.way, tell=self.locks.append)
         return answer if isinstance(answer, StrEnum) else self._payer_by_code(plan.ani, answer)
 
     def _check_pin(self, plan: Plan, pin: str) -> Payer | StrEnum:
@@ -207,7 +214,14 @@ class BackOffice:
         hashes, operator_id = shelf.pepper.digests("pin", pin), plan.profile.operator_id
         with database.transaction(shelf.engine) as conn:
             answer = account_service.try_pin(
-                conn, shelf.clock, shelf.limits, plan.ani, hashes, operator_id=operator_id, way=plan.way
+                conn,
+                shelf.clock,
+                shelf.limits,
+                plan.ani,
+                hashes,
+                operator_id=operator_id,
+                way=plan.way,
+                tell=self.locks.append,
             )
             return answer if isinstance(answer, StrEnum) else self._payer_by_pin(conn, answer, hashes)
 

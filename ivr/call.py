@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from ani.lockout.lockout import LockoutRefusal
 from ani.numbers import Ani
 from billing.accounts.account import is_pin
 from billing.calls.call import CallEvent
@@ -131,6 +132,8 @@ class CallStory:
         if arrival.caps != NO_CAPS:
             self._note("usage", "thresholds", **arrival.caps.told)
         plan = receive(arrival) if self._office.can_extend else CallRefusal.NO_SWITCH_LINK
+        if plan is LockoutRefusal.LOCKED and arrival.lock is not None:
+            self._note("lockout", plan.value, **arrival.lock.told)
         if isinstance(plan, Plan):
             bound = plan.account.told if plan.account is not None else {}
             self._note("reception", plan.by.name.lower(), profile=plan.profile.name, rule=arrival.trust.rule, **bound)
@@ -160,7 +163,7 @@ class CallStory:
             else:
                 answer = await self._office.check_pin(plan, digits)
             if isinstance(answer, StrEnum):
-                self._note(question.name, str(answer))
+                self._note(question.name, str(answer), **self._office.lock_told())
             else:
                 self._note(question.name, "accepted", account=answer.account_number, **answer.evidence)
             return answer

@@ -47,4 +47,5 @@ def counted(
 
 
 def _count(shelf: Shelf, plan: Plan, secret: Secret, account_id: int | None) -> None:
-    count_hang_up(shelf.engine, shelf.clock, ani=plan.ani, account_id=account_id, kind=secret.value, way=plan.way)
+    means = (shelf.engine, shelf.clock, shelf.limits)
+    count_hang_up(*means, ani=plan.ani, account_id=account_id, kind=secret.value, way=plan.way)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 
-from ani.lockout.lockout import UNKNOWN_WAY, Way
+from ani.lockout.lockout import UNKNOWN_WAY, Lock, LockoutRefusal, Way
 from ani.negative.block import Block
 from ani.numbers import Ani, NumberRefusal
 from ani.reverse_match.listing import Listing, Standing
@@ -54,7 +54,7 @@ class Arrival:
     standing: Standing = Standing.MISSING
     vendor: VendorOutcome = VendorOutcome.NO_VENDOR
     block: Block | None = None
-    locked: StrEnum | None = None
+    lock: Lock | None = None
     accounts: tuple[LineAccount, ...] = ()
     month_left_ms: int = 0
     trust: Verdict = ONLY_CLAIMED
@@ -119,8 +119,8 @@ def receive(arrival: Arrival) -> Plan | StrEnum:
         if arrival.toll_block is not None:
             return ConditionRefusal.TOLL_BLOCKED
         by = Identification.NOBODY
-    if by in {Identification.ACCESS_CODE, Identification.PIN} and arrival.locked is not None:
-        return arrival.locked
+    if by in {Identification.ACCESS_CODE, Identification.PIN} and arrival.lock is not None:
+        return LockoutRefusal.LOCKED
     plan = _plan(profile, line.e164, line.country, by, arrival.month_left_ms, account)
     return replace(
         plan,

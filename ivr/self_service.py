@@ -7,8 +7,10 @@
 from collections.abc import Callable
 from enum import StrEnum
 
+from ani.lockout.lockout import Tell
 from billing.accounts import service as account_service
 from billing.accounts.account import AccountRefusal, BindRefusal
+from billing.accounts.binding import service as binding_service
 from billing.cards import service as card_service
 from billing.cards.card import TopUpRefusal
 from billing.cards.redeeming.service import ToppedUp
@@ -24,7 +26,7 @@ from sounds import spoken
 TOP_UP, BIND, UNBIND = "*1", "*2", "*3"
 
 NewEntry = Callable[[Question], Entry]
-Note = Callable[[str, str], None]
+Note = Callable[..., None]
 Said = tuple[str, ...]
 
 
@@ -56,12 +58,12 @@ class SelfService:
             entry, digits = entry.hear(keyed)
             if digits is None:
                 continue
-            answer = await self._office.with_shelf(_pay_in, plan, payer.account_id, digits)
+            answer = await self._office.with_shelf(_pay_in, plan, payer.account_id, digits, self._office.locks.append)
             if isinstance(answer, ToppedUp):
                 self._note("top-up", f"card {answer.serial}")
                 balance = spoken.say_money(answer.balance_micros, answer.currency)
                 return ("tollgate/voucher-accepted", "tollgate/your-balance-is", *balance)
-            self._note("top-up", str(answer))
+            self._note("top-up", str(answer), **self._office.lock_told())
             if answer not in WRONG_ENTRIES:
                 return answer
             entry = entry.wrong((_prompt(answer),))
@@ -91,33 +93,34 @@ class SelfService:
             entry, digits = entry.hear(await ask(entry))
             if digits is None:
                 continue
-            answer = await self._office.with_shelf(_prove, plan, payer.account_id, digits)
+            answer = await self._office.with_shelf(_prove, plan, payer.account_id, digits, self._office.locks.append)
+            self._note("pin", str(answer or "proven"), **self._office.lock_told())
             if answer is None or answer not in WRONG_ENTRIES:
                 return answer
             entry = entry.wrong((_prompt(answer),))
         return CallRefusal.TOO_MANY_ATTEMPTS
 
 
-def _pay_in(shelf: Shelf, plan: Plan, account_id: int, digits: str) -> ToppedUp | TopUpRefusal:
+def _pay_in(shelf: Shelf, plan: Plan, account_id: int, digits: str, tell: Tell) -> ToppedUp | TopUpRefusal:
     means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-    return account_service.top_up(*means, ani=plan.ani, account_id=account_id, digits=digits, way=plan.way)
+    return account_service.top_up(*means, ani=plan.ani, account_id=account_id, digits=digits, way=plan.way, tell=tell)
 
 
 def _bind(shelf: Shelf, account_id: int, ani: str) -> BindRefusal | None:
-    return account_service.bind_line(shelf.engine, shelf.clock, account_id=account_id, ani=ani)
+    return binding_service.bind_line(shelf.engine, shelf.clock, account_id=account_id, ani=ani)
 
 
 def _unbind(shelf: Shelf, account_id: int, ani: str) -> BindRefusal | None:
-    return account_service.unbind_line(shelf.engine, shelf.clock, account_id=account_id, ani=ani)
+    return binding_service.unbind_line(shelf.engine, shelf.clock, account_id=account_id, ani=ani)
 
 
 def _sells_cards(shelf: Shelf, operator_id: int) -> bool:
     return card_service.sells_cards(shelf.engine, operator_id)
 
 
-def _prove(shelf: Shelf, plan: Plan, account_id: int, pin: str) -> AccountRefusal | None:
+def _prove(shelf: Shelf, plan: Plan, account_id: int, pin: str, tell: Tell) -> AccountRefusal | None:
     means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-    return account_service.prove_pin(*means, ani=plan.ani, account_id=account_id, pin=pin, way=plan.way)
+    return account_service.prove_pin(*means, ani=plan.ani, account_id=account_id, pin=pin, way=plan.way, tell=tell)
 
 
 def _prompt(refusal: StrEnum) -> str:

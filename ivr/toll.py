@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from ani.lockout.lockout import Tell
 from billing.blocks import service as block_service
 from billing.calls import service as call_service
 from billing.calls.call import CallEvent
@@ -90,8 +91,11 @@ class TollSide:
         """On a line with a toll restriction only the bypass code opens toll calls."""
 
         async def try_entry(digits: str) -> ConditionRefusal | None:
-            answer = await self._office.with_shelf(_check_bypass, plan, payer.account_id, digits)
-            self._note("toll-block", "bypassed" if answer is None else str(answer), **block.told)
+            answer = await self._office.with_shelf(
+                _check_bypass, plan, payer.account_id, digits, self._office.locks.append
+            )
+            told = {**block.told, **self._office.lock_told()}
+            self._note("toll-block", "bypassed" if answer is None else str(answer), **told)
             return answer
 
         ask = counted(self._office, self._ask, self._note, plan, Secret.BYPASS_CODE, payer.account_id)
@@ -101,8 +105,8 @@ class TollSide:
         """The subscriber blocks his line, with the PIN of an account of this line."""
 
         async def try_entry(digits: str) -> StrEnum:
-            answer = await self._office.with_shelf(_block_line, plan, digits)
-            self._note("block-pin", str(answer))
+            answer = await self._office.with_shelf(_block_line, plan, digits, self._office.locks.append)
+            self._note("block-pin", str(answer), **self._office.lock_told())
             return answer
 
         if not plan.ani:
@@ -111,14 +115,16 @@ class TollSide:
         return await self._ask_until(questions.PIN_TO_BLOCK, try_entry, ask)
 
 
-def _check_bypass(shelf: Shelf, plan: Plan, account_id: int, code: str) -> ConditionRefusal | None:
+def _check_bypass(shelf: Shelf, plan: Plan, account_id: int, code: str, tell: Tell) -> ConditionRefusal | None:
     means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-    return condition_service.check_bypass(*means, account_id=account_id, ani=plan.ani, code=code, way=plan.way)
+    return condition_service.check_bypass(
+        *means, account_id=account_id, ani=plan.ani, code=code, way=plan.way, tell=tell
+    )
 
 
-def _block_line(shelf: Shelf, plan: Plan, pin: str) -> StrEnum:
+def _block_line(shelf: Shelf, plan: Plan, pin: str, tell: Tell) -> StrEnum:
     means = (shelf.engine, shelf.clock, shelf.pepper, shelf.limits)
-    return block_service.block_by_pin(*means, plan.ani, pin, way=plan.way)
+    return block_service.block_by_pin(*means, plan.ani, pin, way=plan.way, tell=tell)
 
 
 def _pass_on(shelf: Shelf, ring: Ring, plan: Plan, digits: str, events: list[CallEvent]) -> PassedOn | StrEnum:

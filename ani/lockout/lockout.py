@@ -1,5 +1,10 @@
-"""When wrong entries lock a line, an account, or everybody (AGE-5)."""
+"""When wrong entries lock a line, an account, or everybody (AGE-5, PIN-4).
 
+The entry that reaches the limit within a sliding window locks for as long as the window is, counted from that entry;
+what is not judged meanwhile is not counted, so after that the count begins anew.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -51,7 +56,7 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Wrong entries borne in each sliding window; the one that reaches the limit is the last."""
+    """Wrong entries borne in each sliding window; the one that reaches the limit is the last, and locks."""
 
     per_line_hour: int
     per_account_half_hour: int
@@ -69,7 +74,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Wrong entries within each window now; `claimed` are those of callers who merely claimed the line.
+    """Wrong entries within twice each window; `claimed` are those of callers who merely claimed the line.
 
     They bind nobody whom the network vouches for: else whoever claims a line would lock its subscriber out.
     """
@@ -82,12 +87,61 @@ class Counts:
     claimed: int = 0
 
 
-def is_over(counts: Counts, limits: Limits) -> bool:
-    """True when no further entry may be tried."""
-    return (
-        counts.line + counts.claimed >= limits.per_line_hour
-        or counts.account >= limits.per_account_half_hour
-        or counts.overall >= limits.overall_hour
-        or counts.access >= limits.per_access_number_hour
-        or counts.unvouched >= limits.unvouched_hour
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many entries lock what, within which time and for as long."""
+
+    scope: Scope
+    limit: int
+    window: timedelta
+
+
+def bounds_reached(counts: Counts, limits: Limits) -> list[Bound]:
+    """The bounds that may be locked now: an entry that locked and those that led to it lie within twice the window."""
+    found = (
+        (counts.line + counts.claimed, Bound(Scope.LINE, limits.per_line_hour, LINE_WINDOW)),
+        (counts.account, Bound(Scope.ACCOUNT, limits.per_account_half_hour, ACCOUNT_WINDOW)),
+        (counts.access, Bound(Scope.ACCESS, limits.per_access_number_hour, ACCESS_WINDOW)),
+        (counts.unvouched, Bound(Scope.UNVOUCHED, limits.unvouched_hour, OVERALL_WINDOW)),
+        (counts.overall, Bound(Scope.OVERALL, limits.overall_hour, OVERALL_WINDOW)),
     )
+    return [bound for count, bound in found if count >= bound.limit]
+
+
+_SCOPE_TOLD = {
+    Scope.LINE: "line",
+    Scope.ACCOUNT: "account",
+    Scope.ACCESS: "access number",
+    Scope.UNVOUCHED: "all callers whose number is not vouched for",
+    Scope.OVERALL: "over all",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Why nothing is judged now: `count` wrong entries, the one at `since_at` reached the bound's limit."""
+
+    bound: Bound
+    count: int
+    since_at: datetime
+    until_at: datetime
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What a call's record says of it."""
+        return {
+            "scope": _SCOPE_TOLD[self.bound.scope],
+            "wrong_entries": self.count,
+            "limit": f"{self.bound.limit} in {self.bound.window // timedelta(minutes=1)} min",
+            "locked_since": self.since_at.isoformat(timespec="seconds"),
+            "locked_until": self.until_at.isoformat(timespec="seconds"),
+        }
+
+
+Tell = Callable[[Lock], None]
+"""Hears of the lock for which something was not judged."""
+
+
+def tell_nobody(lock: Lock) -> None:
+    """For who need not know."""
+    del lock

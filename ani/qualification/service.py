@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani.importing import Once, Source, load_file, parse_line, parse_text
 from ani.lockout import store as lockout
-from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way, Wrong
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, Wrong, tell_nobody
 from ani.qualification import store
 from ani.qualification.belonging import is_of_line
 from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, keypad, parse_birth_date
@@ -63,6 +63,7 @@ def check_person(
     call_id: str | None = None,
     way: Way = UNKNOWN_WAY,
     barred: frozenset[str] = frozenset(),
+    tell: Tell = tell_nobody,
 ) -> Checked:
     """Compare what was keyed with the persons of the line, then with what the vendor knows; keep the proof.
 
@@ -74,7 +75,7 @@ def check_person(
     """
     wrong = Wrong(ani, account_id, method.value, way, clock.now())
     with transaction(engine) as conn:
-        if lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, way=way):
+        if lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=wrong.at, way=way, tell=tell):
             return Checked(AgeRefusal.LOCKED)
         lockout.count_wrong(conn, wrong)
         persons = [stored for stored in _persons(conn, pepper, ani) if stored.record.source not in barred]
@@ -122,11 +123,20 @@ def _persons(conn: Connection, pepper: Pepper, ani: str) -> list[StoredRecord]:
 
 
 def count_hang_up(
-    engine: Engine, clock: Clock, *, ani: str, account_id: int | None, kind: str, way: Way = UNKNOWN_WAY
+    engine: Engine,
+    clock: Clock,
+    limits: Limits,
+    *,
+    ani: str,
+    account_id: int | None,
+    kind: str,
+    way: Way = UNKNOWN_WAY,
 ) -> None:
-    """Count a caller who left while he was asked as one who keyed wrong digits."""
+    """Count a caller who left while he was asked as one who keyed wrong digits; while locked, nothing is counted."""
+    now = clock.now()
     with transaction(engine) as conn:
-        lockout.count_wrong(conn, Wrong(ani, account_id, kind, way, clock.now()))
+        if not lockout.is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
+            lockout.count_wrong(conn, Wrong(ani, account_id, kind, way, now))
 
 
 def matching(persons: Sequence[StoredRecord], method: Method, digits: str, pepper: Pepper) -> StoredRecord | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, tell_nobody
 from ani.lockout.store import is_locked, record_wrong
 from ani.typed_line import typed_line
 from billing.accounts import store
@@ -19,7 +19,6 @@ from billing.accounts.account import (
     AccountLine,
     AccountRefusal,
     AccountState,
-    BindRefusal,
     IssuedPin,
     code_conflict,
     is_access_code,
@@ -38,9 +37,17 @@ _DRAWS = 100
 
 
 def check_access_code(
-    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, code: str, *, way: Way = UNKNOWN_WAY
+    engine: Engine,
+    clock: Clock,
+    pepper: Pepper,
+    limits: Limits,
+    ani: str,
+    code: str,
+    *,
+    way: Way = UNKNOWN_WAY,
+    tell: Tell = tell_nobody,
 ) -> int | AccountRefusal:
-    """The account that an access code picks on a line (its id), or why none is given.
+    """The account that an access code picks on a line (its id), or why none is given; `tell` hears of a lock-out.
 
     A wrong code counts against the line and the access number, and against the account when it is the only one there.
     """
@@ -48,13 +55,16 @@ def check_access_code(
     with transaction(engine) as conn:
         accounts = store.accounts_on_line(conn, ani)
         only = accounts[0].account_id if len(accounts) == 1 else None
-        if is_locked(conn, ani=ani, account_id=only, limits=limits, now=now, way=way):
+        if is_locked(conn, ani=ani, account_id=only, limits=limits, now=now, way=way, tell=tell):
             return AccountRefusal.LOCKED
         found = store.account_of_code(conn, ani, pepper.digests("code", ani, code)) if is_access_code(code) else None
         if found is None:
             record_wrong(conn, ani=ani, account_id=only, kind="access-code", at=now, way=way)
             return AccountRefusal.WRONG_CODE
-        return _opened(conn, found, limits=limits, clock=clock, checked=only)
+        if found[0] != only and _is_shut(conn, found[0], limits, now, tell):
+            record_wrong(conn, ani=ani, account_id=only, kind="access-code", at=now, way=way)
+            return AccountRefusal.WRONG_CODE
+        return _opened(*found)
 
 
 def check_pin(
@@ -68,15 +78,19 @@ def check_pin(
     operator_id: int | None = None,
     may_redeem: bool = True,
     way: Way = UNKNOWN_WAY,
+    tell: Tell = tell_nobody,
 ) -> int | AccountRefusal:
     """The account that a PIN opens (its id), or why none is given.
 
     Unknown, revoked and ended PINs, those of cards that are not activated or void and, where it is told, those of
-    another operator answer alike, by the same statements. The first use of a card opens its account, if it may.
+    another operator answer alike, by the same statements; so, and counted so, do those of an account that is locked,
+    else a lock-out would tell which PIN is right. The first use of a card opens its account, if it may.
     """
     hashes = pepper.digests("pin", pin)
     with transaction(engine) as conn:
-        return try_pin(conn, clock, limits, ani, hashes, operator_id=operator_id, may_redeem=may_redeem, way=way)
+        return try_pin(
+            conn, clock, limits, ani, hashes, operator_id=operator_id, may_redeem=may_redeem, way=way, tell=tell
+        )
 
 
 def try_pin(
@@ -89,16 +103,17 @@ def try_pin(
     operator_id: int | None = None,
     may_redeem: bool = True,
     way: Way = UNKNOWN_WAY,
+    tell: Tell = tell_nobody,
 ) -> int | AccountRefusal:
     """The same, within the caller's transaction; the PIN comes as its hash by each key, the oldest first."""
     now = clock.now()
-    if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now, way=way):
+    if is_locked(conn, ani=ani, account_id=None, limits=limits, now=now, way=way, tell=tell):
         return AccountRefusal.LOCKED
     found = open_by_pin(conn, pin_hashes, now, operator_id=operator_id, may_redeem=may_redeem)
-    if found is None:
+    if found is None or _is_shut(conn, found[0], limits, now, tell):
         record_wrong(conn, ani=ani, account_id=None, kind="pin", at=now, way=way)
         return AccountRefusal.WRONG_PIN
-    return _opened(conn, found, limits=limits, clock=clock, checked=None)
+    return _opened(*found)
 
 
 def prove_pin(
@@ -111,11 +126,12 @@ def prove_pin(
     account_id: int,
     pin: str,
     way: Way = UNKNOWN_WAY,
+    tell: Tell = tell_nobody,
 ) -> AccountRefusal | None:
     """None when this PIN opens this account; that of another is as wrong as any, and counted against both."""
     now = clock.now()
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way, tell=tell):
             return AccountRefusal.LOCKED
         found = open_by_pin(conn, pepper.digests("pin", pin), now, may_redeem=False)
         if found is not None and found[0] == account_id:
@@ -134,40 +150,17 @@ def top_up(
     account_id: int,
     digits: str,
     way: Way = UNKNOWN_WAY,
+    tell: Tell = tell_nobody,
 ) -> ToppedUp | TopUpRefusal:
     """Pay a card into an account by its PIN; a wrong one counts against the line and the account, as any wrong PIN."""
     now = clock.now()
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way, tell=tell):
             return TopUpRefusal.LOCKED
         answer = pay_in(conn, pepper.digests("pin", digits), account_id, now)
         if answer is TopUpRefusal.WRONG:
             record_wrong(conn, ani=ani, account_id=account_id, kind="card", at=now, way=way)
         return answer
-
-
-def bind_line(engine: Engine, clock: Clock, *, account_id: int, ani: str) -> BindRefusal | None:
-    """Let a line open an account whose PIN the caller has proven; none when it does from now on (ANI-9).
-
-    A line that opens another account is shared only by access codes, which staff set.
-    """
-    with transaction(engine) as conn:
-        others = store.every_account_on_line(conn, ani)
-        if any(other.account_id == account_id for other in others):
-            return BindRefusal.ALREADY
-        if code_conflict(others, with_code=False) is not None:
-            return BindRefusal.TAKEN
-        store.insert_line(conn, account_id=account_id, ani=ani, code_hash=None, at=clock.now())
-    return None
-
-
-def unbind_line(engine: Engine, clock: Clock, *, account_id: int, ani: str) -> BindRefusal | None:
-    """Take a line off an account whose PIN the caller has proven; none when it is off."""
-    with transaction(engine) as conn:
-        at = clock.now()
-        if store.remove_line(conn, account_id=account_id, ani=ani, at=at, by="caller", note="by phone, PIN proven"):
-            return None
-    return BindRefusal.NOT_BOUND
 
 
 def create_account(
@@ -353,13 +346,12 @@ def draw_number(conn: Connection) -> str:
     raise RuntimeError("no free account number was drawn")
 
 
-def _opened(
-    conn: Connection, found: tuple[int, AccountState], *, limits: Limits, clock: Clock, checked: int | None
-) -> int | AccountRefusal:
-    """Right digits still open neither a locked account nor a suspended or closed one."""
-    account_id, state = found
-    if account_id != checked and is_locked(conn, ani=None, account_id=account_id, limits=limits, now=clock.now()):
-        return AccountRefusal.LOCKED
+def _is_shut(conn: Connection, account_id: int, limits: Limits, now: datetime, tell: Tell) -> bool:
+    return is_locked(conn, ani=None, account_id=account_id, limits=limits, now=now, tell=tell)
+
+
+def _opened(account_id: int, state: AccountState) -> int | AccountRefusal:
+    """Right digits still open neither a suspended nor a closed account."""
     if state is AccountState.SUSPENDED:
         return AccountRefusal.SUSPENDED
     return account_id if state is AccountState.OPEN else AccountRefusal.CLOSED

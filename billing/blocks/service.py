@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, tell_nobody
 from ani.lockout.store import record_wrong
 from ani.negative import service as negative
 from ani.negative.block import Block, NegativeReason, NewBlock
@@ -23,13 +23,23 @@ from runtime.keys import Pepper
 
 
 def block_by_pin(
-    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, ani: str, pin: str, *, way: Way = UNKNOWN_WAY
+    engine: Engine,
+    clock: Clock,
+    pepper: Pepper,
+    limits: Limits,
+    ani: str,
+    pin: str,
+    *,
+    way: Way = UNKNOWN_WAY,
+    tell: Tell = tell_nobody,
 ) -> NegativeReason | AccountRefusal:
     """Block the line that calls, for one who keys the PIN of an account of this very line; gives the block's reason.
 
     A right PIN of another account is answered, and counted, as a wrong one.
     """
-    account_id = account_service.check_pin(engine, clock, pepper, limits, ani, pin, may_redeem=False, way=way)
+    account_id = account_service.check_pin(
+        engine, clock, pepper, limits, ani, pin, may_redeem=False, way=way, tell=tell
+    )
     if isinstance(account_id, AccountRefusal):
         return account_id
     now = clock.now()

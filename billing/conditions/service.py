@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from ani.lockout.lockout import UNKNOWN_WAY, Limits, Way
+from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, tell_nobody
 from ani.lockout.store import is_locked, record_wrong
 from ani.typed_line import typed_line
 from billing.accounts import store as account_store
@@ -65,6 +65,7 @@ def check_bypass(
     ani: str,
     code: str,
     way: Way = UNKNOWN_WAY,
+    tell: Tell = tell_nobody,
 ) -> ConditionRefusal | None:
     """None when the code opens toll calls of this account on this line; an account without a code has only wrong ones.
 
@@ -72,7 +73,7 @@ def check_bypass(
     """
     now = clock.now()
     with transaction(engine) as conn:
-        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way):
+        if is_locked(conn, ani=ani, account_id=account_id, limits=limits, now=now, way=way, tell=tell):
             return ConditionRefusal.LOCKED
         line = store.line_terms(conn, account_id, ani)
         kept = None if line is None else store.bypass_hash(conn, line.account_line_id)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -43,13 +43,23 @@ def shelf(town: Town) -> Iterator[Shelf]:
 
 def tell(shelf: Shelf, script: Script, asserted: str = "", *, claimed: str = "", dnis: str = CALLING) -> str:
     """How a call ended: `left` where the caller hung up."""
+    return story_of(shelf, script, asserted, claimed=claimed, dnis=dnis)[0]
+
+
+def story_of(
+    shelf: Shelf, script: Script, asserted: str = "", *, claimed: str = "", dnis: str = CALLING
+) -> tuple[str, dict[str, tuple[str, Mapping[str, object]]], list[str]]:
+    """How a call ended, the last of its events of each step, and what the caller heard."""
     ring = Ring(ids.new_id(), "gw1", ids.new_id(), "PJSIP/x", dnis, _sip(asserted), _sip(claimed), shelf.clock.now())
-    story = CallStory(ScriptedCaller(script), BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
+    caller = ScriptedCaller(script)
+    story = CallStory(caller, BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
     try:
         decision = asyncio.run(story.tell())
     except CallerGone:
-        return "left"
-    return decision.disposition if isinstance(decision, Bye) else "dial"
+        ended = "left"
+    else:
+        ended = decision.disposition if isinstance(decision, Bye) else "dial"
+    return ended, {event.step: (event.outcome, event.detail) for event in story.events}, caller.heard
 
 
 def _sip(number: str) -> str:
@@ -132,3 +142,32 @@ def test_made_up_numbers_use_up_half_of_everybodys_tries(town: Town, shelf: Shel
     assert tell(shelf, {"pin": [pin]}, claimed="+12125550709") == "locked-out"
     assert tell(shelf, {"pin": [pin]}) == "locked-out"
     assert tell(shelf, {"pin": [pin]}, STRANGER) == "left"
+
+
+def test_a_lock_out_is_told_with_what_is_locked_by_how_many_and_since_when(town: Town, shelf: Shelf) -> None:
+    roomy = replace(shelf, settings=Settings(lockout=LockoutSettings(per_line_hour=3)))
+    began_at = shelf.clock.now()
+    assert tell(roomy, {"pin": [WRONG] * 3}, STRANGER) == "too-many-attempts"
+    ended, steps, _ = story_of(roomy, {}, STRANGER)
+    outcome, detail = steps["lockout"]
+    assert (ended, outcome, detail["scope"]) == ("locked-out", "locked-out", "line")
+    assert (detail["wrong_entries"], detail["limit"]) == (3, "3 in 60 min")
+    assert str(detail["locked_since"]) >= began_at.isoformat(timespec="seconds")
+    assert tell(shelf, {"pin": [WRONG, WRONG, None]}, "+12125550700") == "left"
+    assert story_of(shelf, {}, "+12125550709")[1]["lockout"][1]["scope"] == "access number"
+    assert tell(shelf, {"pin": [WRONG, None]}, "+12125550701", dnis=ISSUING) == "left"
+    assert story_of(shelf, {}, "+12125550709", dnis=ISSUING)[1]["lockout"][1]["scope"] == "over all"
+
+
+def test_a_lock_out_does_not_tell_which_pin_is_right(town: Town, shelf: Shelf) -> None:
+    pin = town.pin(town.account("ann", 5_000_000, line=ANN))
+    roomy = replace(shelf, settings=Settings(lockout=LockoutSettings(per_account_half_hour=2)))
+    assert tell(roomy, {"destination": ["*1"], "card": [WRONG, WRONG, None]}, ANN) == "left"
+    before = counts(town)
+    told = [story_of(roomy, {"pin": [keyed, None]}, line) for keyed, line in ((pin, STRANGER), (WRONG, "+12125550709"))]
+    assert [(ended, heard) for ended, _, heard in told] == [(told[1][0], told[1][2])] * 2
+    assert [steps["pin"][0] for _, steps, _ in told] == ["hung-up"] * 2
+    assert counts(town) - before == Counter({("line", "pin"): 4, ("overall", "pin"): 4, ("access", "pin"): 4})
+    _, steps, _ = story_of(roomy, {"pin": ["", pin, ""]}, STRANGER, dnis=ISSUING)
+    assert steps["pin"][0] == "pin-wrong"
+    assert (steps["pin"][1]["scope"], steps["pin"][1]["limit"]) == ("account", "2 in 30 min")

@@ -150,7 +150,7 @@ def test_what_was_right_is_not_counted(check: Check) -> None:
 def test_hanging_up_is_counted(check: Check, engine: Engine, clock: SettableClock) -> None:
     for _ in range(5):
         clock.advance(1)
-        service.count_hang_up(engine, clock, ani=ANI, account_id=None, kind="ssn-last-four", way=Way("1900"))
+        service.count_hang_up(engine, clock, LIMITS, ani=ANI, account_id=None, kind="ssn-last-four", way=Way("1900"))
     assert check(Method.SSN_LAST_FOUR, "6789") is AgeRefusal.LOCKED
 
 

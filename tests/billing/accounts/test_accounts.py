@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from ani.lockout.lockout import Limits
+from ani.lockout.lockout import Limits, Lock, Scope
+from ani.lockout.store import record_wrong
 from billing.accounts import service, store
 from billing.accounts.account import AccountRefusal, AccountState, is_access_code, is_account_number, is_pin
 from billing.accounts.tables import account, account_line, pin
@@ -228,7 +229,13 @@ def test_wrong_codes_of_the_only_account_lock_its_pin_too(engine: Engine, clock:
             answer = service.check_access_code(engine, clock, pepper, LIMITS, line, "8")
             assert answer is AccountRefusal.WRONG_CODE
     assert service.check_access_code(engine, clock, pepper, LIMITS, LINE, "7") is AccountRefusal.LOCKED
-    assert service.check_pin(engine, clock, pepper, LIMITS, "+12125550199", digits) is AccountRefusal.LOCKED
+    # from another line its right PIN is as wrong as any, told so and counted so: a lock-out tells nobody which is right
+    elsewhere, heard = "+12125550199", list[Lock]()
+    for keyed in (digits, "00000000", digits):
+        answer = service.check_pin(engine, clock, pepper, LIMITS, elsewhere, keyed, tell=heard.append)
+        assert answer is AccountRefusal.WRONG_PIN
+    assert [lock.bound.scope for lock in heard] == [Scope.ACCOUNT] * 2
+    assert service.check_pin(engine, clock, pepper, LIMITS, elsewhere, digits) is AccountRefusal.LOCKED
     clock.advance(1800)
     assert service.check_access_code(engine, clock, pepper, LIMITS, LINE, "7") == made.id
 
@@ -253,3 +260,20 @@ def test_a_rehearsal_leaves_nothing(engine: Engine, clock: SettableClock, pepper
     service.issue_pin(rehearsal, clock, pepper, made.id)
     service.close_account(rehearsal, clock, number="1", by="ann", note="")
     assert service.describe_account(engine, "1") == (made, [], [])
+
+
+def test_a_right_code_of_a_locked_account_is_as_wrong_as_any(
+    engine: Engine, clock: SettableClock, pepper: Pepper
+) -> None:
+    sell(engine)
+    for number in ("1", "2"):
+        open_account(engine, clock, number)
+        service.add_line(engine, clock, pepper, number=number, line=LINE, code=f"7{number}")
+    shut = service.find_account(engine, "1")
+    for _ in range(LIMITS.per_account_half_hour):
+        with transaction(engine) as conn:
+            record_wrong(conn, ani=OTHER_LINE, account_id=shut.id, kind="card", at=clock.now())
+    for code in ("71", "73", "71"):
+        answer = service.check_access_code(engine, clock, pepper, LIMITS, LINE, code)
+        assert answer is AccountRefusal.WRONG_CODE
+    assert service.check_access_code(engine, clock, pepper, LIMITS, LINE, "72") is AccountRefusal.LOCKED

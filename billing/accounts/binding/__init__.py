@@ -1,0 +1,1 @@
+"""Lines that callers themselves let open their account."""
