@@ -1,6 +1,7 @@
 """The age check in a call: three tries at the social security number, one other proof, then the end (AGE-1, AGE-2).
 
-The other proof is compared with other sources than the number was; where there is none it is not asked for.
+The other proof is compared with other sources than the number was. It is asked for where there is none, too, and then
+nothing proves it: else a fourth question would tell who is known from who is not.
 
 Whatever fails, the caller hears the same. Who hangs up while he is asked has used a try.
 """
@@ -79,10 +80,9 @@ async def check_age(office: BackOffice, told: Dialogue, subject: Subject) -> Str
     fallback = subject.profile.fallback.method
     if fallback is None or refusal not in {AgeRefusal.NOT_PROVEN, CallRefusal.TOO_MANY_ATTEMPTS}:
         return refusal
-    barred = await office.with_shelf(barred_sources, subject, fallback, compared)
-    if barred is None:
+    barred, has_other = await office.with_shelf(barred_sources, subject, fallback, compared)
+    if not has_other:
         told.note("age", "no-other-source", method=fallback.value, compared=_names(compared))
-        return refusal
     refusal, _ = await _prove(office, told, subject, Proof(fallback, tries=1, barred=barred))
     return refusal
 
@@ -143,8 +143,10 @@ def evidence_of(shelf: Shelf, subject: Subject) -> Evidence | None:
         )
 
 
-def barred_sources(shelf: Shelf, subject: Subject, method: Method, compared: frozenset[str]) -> frozenset[str] | None:
-    """The sources the other proof may not come from; None when there is no other."""
+def barred_sources(
+    shelf: Shelf, subject: Subject, method: Method, compared: frozenset[str]
+) -> tuple[frozenset[str], bool]:
+    """The sources the other proof may not come from, and whether there is another."""
     return service.barred_sources(
         shelf.engine, shelf.pepper, shelf.vendors, ani=subject.ani, method=method, compared=compared
     )

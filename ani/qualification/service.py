@@ -68,9 +68,10 @@ def check_person(
     """Compare what was keyed with the persons of the line, then with what the vendor knows; keep the proof.
 
     A proof is kept for `evidence_days`, for the line and for the account when one is known; what the vendor told, too.
-    Whatever fails (nobody known, wrong digits, too young, not of that form) takes the same way, gets the same answer
-    and counts as a wrong entry. It is counted before the vendor is asked, so that calls side by side get no extra
-    tries, and taken back when it was right after all. While locked, nothing is compared or counted.
+    Whatever fails (nobody known, wrong digits, too young, not of that form) takes the same way and as long, gets the
+    same answer and counts as a wrong entry; of who is known to be too young the vendor is asked too, for nothing. It is
+    counted before the vendor is asked, so that calls side by side get no extra tries, and taken back when it was right
+    after all. While locked, nothing is compared or counted.
     Persons and a vendor whose source is `barred` are as if they were not there, and so are persons of a former holder.
     """
     wrong = Wrong(ani, account_id, method.value, way, clock.now())
@@ -84,13 +85,11 @@ def check_person(
         stored = matching(persons, method, digits, pepper) if is_well else None
         if stored is not None and is_of_age(stored.record.birth_on, minimum_age, wrong.at):
             return Checked(_keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days), compared)
-    if stored is not None:
-        return Checked(AgeRefusal.NOT_PROVEN, compared)
     asked = _ask_vendor(desk, ani, call_id, method, digits, barred)
     if asked is not None and asked.outcome.is_asked:
         compared |= {asked.vendor}
     birth_on = asked.answer.birth_on if asked is not None and asked.answer and asked.answer.is_match else None
-    if asked is None or birth_on is None or not is_birth_date(birth_on, wrong.at):
+    if stored is not None or asked is None or birth_on is None or not is_birth_date(birth_on, wrong.at):
         return Checked(AgeRefusal.NOT_PROVEN, compared)
     with transaction(engine) as conn:
         told = _remember(conn, pepper, ani, method, digits, birth_on, asked.vendor, wrong.at)
@@ -101,8 +100,8 @@ def check_person(
 
 def barred_sources(
     engine: Engine, pepper: Pepper, desk: VendorDesk | None, *, ani: str, method: Method, compared: frozenset[str]
-) -> frozenset[str] | None:
-    """The sources another proof may not come from (AGE-2); None when there is no other one to compare it with.
+) -> tuple[frozenset[str], bool]:
+    """The sources another proof may not come from (AGE-2), and whether there is any other to compare it with.
 
     They are those the social security number was `compared` with, and every source that knows one on the line, so that
     keying nothing opens none of them. Where it was compared with nothing at all, the vendor is one of them too.
@@ -112,7 +111,7 @@ def barred_sources(
     vendor = {desk.vendor_name} if desk is not None and desk.has_vendor and method in ASKED else set()
     barred = compared | {person.source for person in persons if person.has_ssn} | (set() if compared else vendor)
     others = {person.source for person in persons if can_be_keyed(person, method)} | vendor
-    return barred if others - barred else None
+    return barred, bool(others - barred)
 
 
 def _persons(conn: Connection, pepper: Pepper, ani: str) -> list[StoredRecord]:

@@ -45,11 +45,12 @@ def shelf(engine: Engine, clock: SettableClock, pepper: Pepper, tmp_path: Path) 
         yield Shelf(engine, clock, pepper, Settings(), RateBook(engine), RouteBook(engine), pool, vendor_pool=pool)
 
 
-def tell(shelf: Shelf, script: dict[str, list[str | None]]) -> tuple[str, list[tuple[str, object]]]:
+def tell(
+    shelf: Shelf, script: dict[str, list[str | None]], caller: ScriptedCaller | None = None
+) -> tuple[str, list[tuple[str, object]]]:
     """How far the caller came, and what was noted of his age."""
     ring = Ring(ids.new_id(), "gw1", ids.new_id(), "PJSIP/x", STRICT, f"<sip:{ANN}@n>", "", shelf.clock.now())
-    caller = ScriptedCaller(script)
-    story = CallStory(caller, BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
+    story = CallStory(caller or ScriptedCaller(script), BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
     try:
         decision = asyncio.run(story.tell())
     except CallerGone:
@@ -67,16 +68,23 @@ def test_three_tries_then_the_other_proof_once(shelf: Shelf) -> None:
     assert tell(shelf, {}) == ("destination", [("known", "birth-date")])
 
 
-def test_without_another_source_nothing_else_is_asked(shelf: Shelf) -> None:
+def test_without_another_source_the_same_is_asked_and_proves_nothing(shelf: Shelf) -> None:
     with database.transaction(shelf.engine) as connection:
         connection.execute(sa.delete(identity_record).where(identity_record.c.source == "motor"))
+    heard = []
     for _ in ("wrong", "unknown"):
-        ended, ages = tell(shelf, {"ssn-last-four": ["0000", "0001", "0002"], "birth-date": [BORN]})
-        assert (ended, len(ages), ages[-1]) == ("age-not-proven", 4, ("no-other-source", "birth-date"))
+        caller = ScriptedCaller({"ssn-last-four": ["0000", "0001", "0002"], "birth-date": [BORN]})
+        ended, ages = tell(shelf, {}, caller)
+        wrong = ("age-not-proven", "ssn-last-four")
+        assert ended == "age-not-proven"
+        assert ages == [wrong] * 3 + [("no-other-source", "birth-date"), ("age-not-proven", "birth-date")]
+        heard.append(caller.heard)
         with database.transaction(shelf.engine) as connection:
             connection.execute(sa.delete(identity_record))
         assert isinstance(shelf.clock, SettableClock)
         shelf.clock.advance(4000)
+    assert heard[0] == heard[1]
+    assert "tollgate/enter-date-of-birth" in heard[0]
 
 
 def test_then_the_call_is_ended(shelf: Shelf) -> None:

@@ -187,6 +187,29 @@ def test_unknown_and_wrong_take_the_same_time(
     assert max(medians) - min(medians) <= 0.020
 
 
+class Slow(Knowing):
+    """Answers after 400 ms by the clock it shares with the gateway."""
+
+    def __init__(self, clock: SettableClock, digits: str) -> None:
+        super().__init__(digits, date(1960, 1, 1))
+        self.clock = clock
+
+    def match_person(self, claim: Claim, deadline_s: float) -> PersonMatch | None:
+        self.clock.advance(0.4)
+        return super().match_person(claim, deadline_s)
+
+
+def test_a_slow_vendor_is_waited_for_by_who_is_known_to_be_too_young_too(check: Check, clock: SettableClock) -> None:
+    vendor = Slow(clock, "111224321")
+    waits_s = []
+    for ani, digits in ((UNKNOWN, "0000"), (ANI, "0000"), (ANI, "4321")):
+        start_s = clock.monotonic_s() + 1  # the fixture's own step
+        assert check(Method.SSN_LAST_FOUR, digits, ani, vendor) is AgeRefusal.NOT_PROVEN
+        waits_s.append(clock.monotonic_s() - start_s)
+    assert waits_s == [pytest.approx(0.4)] * 3
+    assert vendor.asked == 3  # and what it says of somebody else with these digits makes no child of age
+
+
 @pytest.mark.parametrize("text", ["abc", "ABC", "(222)"])
 def test_letters_are_keys(text: str) -> None:
     assert keypad(text) == "222"

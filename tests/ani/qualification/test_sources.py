@@ -57,7 +57,9 @@ class House:
         self, method: Method, compared: frozenset[str] = frozenset(), vendor: Knowing | None = None, ani: str = ANI
     ) -> frozenset[str] | None:
         desk = desk_of(self.engine, self.clock, vendor)
-        return service.barred_sources(self.engine, self.pepper, desk, ani=ani, method=method, compared=compared)
+        means = (self.engine, self.pepper, desk)
+        barred, has_other = service.barred_sources(*means, ani=ani, method=method, compared=compared)
+        return barred if has_other else None
 
 
 @pytest.fixture
