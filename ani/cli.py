@@ -136,15 +136,20 @@ def negative_import(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
-    """Block the lines of a file: ani, reason, note, until. Can be run again."""
+    """Load the blocks of a file: ani, reason; note, until, ends_calls if there is. Can be run again.
+
+    A row with blocked_at is taken over as it stands: blocked_by, lifted_at, lifted_by, lift_note too. A block that was
+    lifted stays lifted, and who took it over is kept.
+    """
     from ani import cli_import
-    from ani.negative import service
+    from ani.negative.loading import service
     from runtime.clock import SystemClock
 
     settings = open_settings()
     engine = open_engine(settings, dry_run=dry_run)
     ask = cli_import.Ask(file, tuple(mapping or ()), reject_file, settings.call.home_country, dry_run, as_json)
-    return cli_import.run(ask, lambda what: service.import_blocks(engine, SystemClock(), what, staff_name()))
+    pepper = open_pepper(settings, engine)
+    return cli_import.run(ask, lambda what: service.import_blocks(engine, SystemClock(), pepper, what, staff_name()))
 
 
 @negative_app.command("export", epilog="Example: tollgate negative export blocked.csv")
@@ -154,7 +159,7 @@ def negative_export(
     as_json: AsJson = False,
 ) -> None:
     """Write the blocked lines to a file, with who made and lifted each block; that they were read is kept."""
-    from ani.negative import service
+    from ani.negative.loading import service
     from runtime.clock import SystemClock
 
     settings = open_settings()

@@ -6,10 +6,11 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What staff did with a person's data."""
+    """What staff did with a person's data; IMPORT: took over what another record tells of him, under others' names."""
 
     READ = "read"
     EXPORT = "export"
+    IMPORT = "import"
     ERASE = "erase"
 
 

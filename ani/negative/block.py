@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
+LONGEST_NOTE = 400
+LONGEST_NAME = 80
+"""Characters of a note, and of who made or lifted a block."""
+
 
 class NegativeReason(StrEnum):
     """Why a line may not be billed; each drops the call with a prompt of its own."""
@@ -31,6 +35,25 @@ class NewBlock:
     note: str = ""
     expires_at: datetime | None = None
     ends_calls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """That a block was lifted: when, by whom, why."""
+
+    at: datetime
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldBlock:
+    """A block as another record tells it: who made it when, and who lifted it, if it was lifted."""
+
+    block: NewBlock
+    blocked_by: str
+    blocked_at: datetime
+    lift: Lift | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ani.negative.block import Block, NegativeReason, NewBlock
+from ani.negative.block import Block, NegativeReason, NewBlock, ToldBlock
 from ani.negative.tables import negative_entry
 from runtime.database import Instant
 from runtime.looks import Look, Row
@@ -43,6 +43,11 @@ _IN_FORCE_ON = (
     .where(negative_entry.c.ani.in_(sa.bindparam("lines", expanding=True)), _IN_FORCE)
     .order_by(negative_entry.c.id)
 )
+_EVER_ON = (
+    sa.select(*_FIELDS)
+    .where(negative_entry.c.ani.in_(sa.bindparam("lines", expanding=True)))
+    .order_by(negative_entry.c.id)
+)
 _ENDING = Prepared(
     sa.select(*_FIELDS)
     .where(negative_entry.c.ends_calls, negative_entry.c.blocked_at > sa.bindparam("since_at"), _IN_FORCE)
@@ -76,12 +81,7 @@ def ending_blocks(conn: Connection, since_at: datetime, now: datetime) -> list[B
 
 def blocks_in_force(conn: Connection, lines: Collection[str], now: datetime) -> list[Block]:
     """Every block in force on these lines, oldest first within a thousand lines."""
-    wanted = list(lines)
-    return [
-        _block(tuple(row))
-        for start in range(0, len(wanted), _AT_ONCE)
-        for row in conn.execute(_IN_FORCE_ON, {"lines": wanted[start : start + _AT_ONCE], "now": now})
-    ]
+    return _of_lines(conn, _IN_FORCE_ON, lines, now=now)
 
 
 def list_blocks(
@@ -91,13 +91,10 @@ def list_blocks(
     reason: NegativeReason | None,
     in_force_at: datetime | None,
     limit: int,
-    before_id: int | None = None,
 ) -> list[Block]:
     """Entries, newest first; `in_force_at` none gives those that were lifted or have run out as well."""
     query = sa.select(*_FIELDS).order_by(negative_entry.c.id.desc()).limit(limit)
     arguments: dict[str, Any] = {}
-    if before_id is not None:
-        query = query.where(negative_entry.c.id < before_id)
     if ani is not None:
         query = query.where(negative_entry.c.ani == ani)
     if reason is not None:
@@ -106,6 +103,19 @@ def list_blocks(
         query = query.where(_IN_FORCE)
         arguments["now"] = in_force_at
     return [_block(tuple(row)) for row in conn.execute(query, arguments)]
+
+
+def blocks_after(conn: Connection, after_id: int, in_force_at: datetime | None, limit: int) -> list[Block]:
+    """Entries after that one, oldest first; `in_force_at` as of `list_blocks`."""
+    query = sa.select(*_FIELDS).where(negative_entry.c.id > after_id).order_by(negative_entry.c.id).limit(limit)
+    if in_force_at is None:
+        return [_block(tuple(row)) for row in conn.execute(query)]
+    return [_block(tuple(row)) for row in conn.execute(query.where(_IN_FORCE), {"now": in_force_at})]
+
+
+def blocks_on(conn: Connection, lines: Collection[str]) -> list[Block]:
+    """Every entry on these lines, lifted or run out too."""
+    return _of_lines(conn, _EVER_ON, lines)
 
 
 def insert_blocks(conn: Connection, wanted: Iterable[NewBlock], by: str, at: datetime) -> None:
@@ -127,9 +137,39 @@ def insert_blocks(conn: Connection, wanted: Iterable[NewBlock], by: str, at: dat
     )
 
 
+def insert_told(conn: Connection, told: Iterable[ToldBlock]) -> None:
+    """Add entries as another record tells them."""
+    rows = [
+        {
+            "ani": one.block.ani,
+            "reason": one.block.reason.value,
+            "blocked_by": one.blocked_by,
+            "note": one.block.note,
+            "blocked_at": one.blocked_at,
+            "expires_at": one.block.expires_at,
+            "ends_calls": one.block.ends_calls,
+            "lifted_at": one.lift.at if one.lift else None,
+            "lifted_by": one.lift.by if one.lift else None,
+            "lift_note": one.lift.note if one.lift else None,
+        }
+        for one in told
+    ]
+    if rows:
+        conn.execute(_INSERT, rows)
+
+
 def lift(conn: Connection, entry_id: int, by: str, note: str, at: datetime) -> None:
     """Lift an entry that is not lifted yet."""
     conn.execute(_LIFT, {"entry_id": entry_id, "by": by, "why": note, "now": at})
+
+
+def _of_lines(conn: Connection, query: sa.Select[Any], lines: Collection[str], **more: Any) -> list[Block]:
+    wanted = list(lines)
+    return [
+        _block(tuple(row))
+        for start in range(0, len(wanted), _AT_ONCE)
+        for row in conn.execute(query, {"lines": wanted[start : start + _AT_ONCE], **more})
+    ]
 
 
 def _block(row: tuple[Any, ...]) -> Block:

@@ -10,9 +10,11 @@ from sqlalchemy.engine import Engine
 from ani.importing import Source
 from ani.negative import service, store
 from ani.negative.block import NegativeReason, NewBlock, parse_until
+from ani.negative.loading.service import import_blocks
 from ani.negative.service import BlockError
 from runtime.csv_import import ImportResult
 from runtime.database import reading, rehearsing
+from runtime.keys import Pepper
 from tests.clock import SettableClock
 
 LINE = "+16045550123"
@@ -79,7 +81,7 @@ def test_a_block_that_is_past_or_has_a_long_note_is_refused(sqlite_engine: Engin
 
 
 def test_blocks_come_from_a_file_that_can_be_loaded_again(
-    engine: Engine, clock: SettableClock, csv_source: Callable[..., Source]
+    engine: Engine, clock: SettableClock, pepper: Pepper, csv_source: Callable[..., Source]
 ) -> None:
     lines = (
         "ANI,Reason,Note,Until",
@@ -93,10 +95,10 @@ def test_blocks_come_from_a_file_that_can_be_loaded_again(
         "6045550128,inactive,,2026-12-01T10:00+02:00",
     )
     source = csv_source(*lines, batch_rows=100)
-    assert service.import_blocks(rehearsing(engine), clock, source, "ana") == ImportResult(3, 4, 1)
+    assert import_blocks(rehearsing(engine), clock, pepper, source, "ana") == ImportResult(3, 4, 1)
     assert service.list_blocks(engine, clock) == []
-    assert service.import_blocks(engine, clock, csv_source(*lines), "ana") == ImportResult(3, 4, 1)
-    assert service.import_blocks(engine, clock, csv_source(*lines), "ana") == ImportResult(0, 4, 4)
+    assert import_blocks(engine, clock, pepper, csv_source(*lines), "ana") == ImportResult(3, 4, 1)
+    assert import_blocks(engine, clock, pepper, csv_source(*lines), "ana") == ImportResult(0, 4, 4)
     found = {block.ani: (block.reason.value, block.expires_at) for block in service.list_blocks(engine, clock)}
     assert found == {
         LINE: ("minor", None),

@@ -1,0 +1,1 @@
+"""Blocks from a file and to a file."""
