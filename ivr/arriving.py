@@ -128,6 +128,6 @@ def _of_line(
         trust_told=trust.told(verdict, own),
         mode=mode,
         toll_block=toll_block,
-        caps=threshold_store.caps(conn, profile.id, ani) if has_thresholds else NO_CAPS,
+        caps=threshold_store.caps(conn, profile.operator_id, profile.id, ani) if has_thresholds else NO_CAPS,
         way=way,
     )

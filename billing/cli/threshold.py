@@ -89,17 +89,21 @@ def set_tier(
     tier: Annotated[str, typer.Argument(help="The tier, as thresholds name it.")],
     source: Annotated[str, typer.Option(help="Who says so; at most 40 characters.")],
     note: Annotated[str, typer.Option(help="Kept in the record.")] = "",
+    operator: Annotated[
+        str, typer.Option(metavar="CODE", help="Whose customer; when not given, of the operator of the line's account.")
+    ] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a line a credit tier; the tiers before it are kept."""
+    """Give a line a credit tier with an operator; the tiers before it are kept."""
     from billing.thresholds import service
     from runtime.clock import SystemClock
 
     settings = open_settings()
     ani = _line(line, settings.call.home_country)
     engine = open_engine(settings, dry_run=dry_run)
-    service.set_tier(engine, SystemClock(), ani, tier, source=source, by=staff_name(), note=note)
+    by = staff_name()
+    service.set_tier(engine, SystemClock(), ani, tier, source=source, by=by, note=note, operator_code=operator)
     if as_json:
         print_document({"line": ani, "tier": tier, "source": source})
     else:

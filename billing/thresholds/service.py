@@ -6,6 +6,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ani.negative import service as negative
 from ani.negative.block import NegativeReason, NewBlock
+from billing.operators import store as operator_store
 from billing.thresholds import store
 from billing.thresholds.threshold import (
     BadThresholdError,
@@ -19,7 +20,7 @@ from billing.thresholds.threshold import (
 )
 from runtime.clock import Clock
 from runtime.database import reading, transaction
-from runtime.faults import StaffError
+from runtime.faults import NotFoundError, StaffError
 
 THE_GATEWAY = "gateway"
 
@@ -70,8 +71,21 @@ def thresholds_of(engine: Engine, profile_id: int) -> dict[str, Thresholds]:
         return store.thresholds(conn, profile_id)
 
 
-def set_tier(engine: Engine, clock: Clock, ani: str, tier: str, *, source: str, by: str, note: str = "") -> None:
-    """Give a line (E.164) a credit tier; raises StaffError."""
+def set_tier(
+    engine: Engine,
+    clock: Clock,
+    ani: str,
+    tier: str,
+    *,
+    source: str,
+    by: str,
+    note: str = "",
+    operator_code: str = "",
+) -> None:
+    """Give a line (E.164) a credit tier with an operator; raises StaffError, NotFoundError.
+
+    Untold, it is the operator of the line's account; of a line without one, the only operator there is.
+    """
     try:
         check_thresholds(tier, Thresholds())
     except BadThresholdError as error:
@@ -79,10 +93,23 @@ def set_tier(engine: Engine, clock: Clock, ani: str, tier: str, *, source: str, 
     if not 0 < len(source) <= 40 or len(note) > 400:
         raise StaffError("source: 1 to 40 characters; note: at most 400")
     with transaction(engine) as conn:
-        store.add_tier(conn, ani, CreditTier(tier, source, note, clock.now(), by))
+        operator_id = _operator_of(conn, ani, operator_code)
+        store.add_tier(conn, operator_id, ani, CreditTier(tier, source, note, clock.now(), by))
 
 
 def tiers_of(engine: Engine, ani: str) -> list[CreditTier]:
-    """Every tier a line has or had, the newest first."""
+    """Every tier a line has or had with any operator, the newest first."""
     with reading(engine) as conn:
         return store.tiers(conn, ani)
+
+
+def _operator_of(conn: Connection, ani: str, code: str) -> int:
+    if code:
+        named = operator_store.operator_named(conn, code)
+        if named is None:
+            raise NotFoundError(f"no operator {code}")
+        return named.id
+    found = store.operators_of_line(conn, ani) or [one.id for one in operator_store.operators(conn)]
+    if len(found) != 1:
+        raise StaffError("--operator: say with which operator the line has this tier")
+    return found[0]

@@ -9,11 +9,13 @@ from sqlalchemy.engine import Connection
 
 from ani.negative.block import NegativeReason
 from ani.negative.tables import negative_entry
+from billing.accounts.tables import account, account_line
 from billing.calls.tables import call, cdr
 from billing.charging.tables import charging_session
+from billing.operators.tables import operator
 from billing.thresholds.tables import line_tier, usage_threshold
 from billing.thresholds.threshold import EVERY_TIER, CreditTier, LineCaps, Talked, Thresholds
-from runtime.database import Instant
+from runtime.database import Instant, RowId
 from runtime.looks import Look
 from runtime.prepared import Prepared
 
@@ -32,10 +34,25 @@ HAS_ANY = Look(
     lambda row: row is not None,
 )
 """Whether the profile `profile_id` has any threshold."""
-_TIERS: sa.Select[Any] = sa.select(
-    line_tier.c.tier, line_tier.c.source, line_tier.c.note, line_tier.c.set_at, line_tier.c.set_by
-).order_by(line_tier.c.id.desc())
-_TIER = Prepared(_TIERS.where(line_tier.c.ani == sa.bindparam("line")).limit(1))
+_TIERS: sa.Select[Any] = (
+    sa.select(
+        line_tier.c.tier,
+        line_tier.c.source,
+        line_tier.c.note,
+        line_tier.c.set_at,
+        line_tier.c.set_by,
+        line_tier.c.score,
+        line_tier.c.scored_at,
+        sa.func.coalesce(operator.c.code, ""),
+    )
+    .select_from(line_tier.outerjoin(operator, operator.c.id == line_tier.c.operator_id))
+    .order_by(line_tier.c.id.desc())
+)
+_TIER = Prepared(
+    _TIERS.where(
+        line_tier.c.ani == sa.bindparam("line"), line_tier.c.operator_id == sa.bindparam("operator_id", type_=RowId)
+    ).limit(1)
+)
 _LIFTED = Prepared(
     sa.select(sa.func.max(negative_entry.c.lifted_at)).where(
         negative_entry.c.ani == sa.bindparam("line"), negative_entry.c.reason == NegativeReason.OVER_THRESHOLD.value
@@ -64,12 +81,12 @@ _SET = sa.text(
 ).bindparams(sa.bindparam("at", type_=Instant))
 
 
-def caps(conn: Connection, profile_id: int, ani: str) -> LineCaps:
-    """What binds a line in a service."""
+def caps(conn: Connection, operator_id: int, profile_id: int, ani: str) -> LineCaps:
+    """What binds a line in a service of an operator."""
     found = thresholds(conn, profile_id)
     if not found:
         return LineCaps(Thresholds())
-    tier = current_tier(conn, ani)
+    tier = current_tier(conn, operator_id, ani)
     own = found.get(tier.tier, Thresholds()) if tier else Thresholds()
     return LineCaps(own.over(found.get(EVERY_TIER, Thresholds())), tier)
 
@@ -79,14 +96,14 @@ def thresholds(conn: Connection, profile_id: int) -> dict[str, Thresholds]:
     return {row[0]: Thresholds(*row[1:]) for row in _OF_PROFILE.all(conn, profile_id=profile_id)}
 
 
-def current_tier(conn: Connection, ani: str) -> CreditTier | None:
-    """The credit tier of a line now."""
-    row = _TIER.first(conn, line=ani)
+def current_tier(conn: Connection, operator_id: int, ani: str) -> CreditTier | None:
+    """The credit tier of a line with an operator now."""
+    row = _TIER.first(conn, line=ani, operator_id=operator_id)
     return None if row is None else CreditTier(*row)
 
 
 def tiers(conn: Connection, ani: str) -> list[CreditTier]:
-    """Every tier a line has or had, the newest first."""
+    """Every tier a line has or had with any operator, the newest first."""
     return [CreditTier(*row) for row in conn.execute(_TIERS.where(line_tier.c.ani == ani))]
 
 
@@ -110,6 +127,17 @@ def set_thresholds(conn: Connection, profile_id: int, tier: str, wanted: Thresho
     conn.execute(_SET, {"profile_id": profile_id, "tier": tier, "at": at, "by": by, **asdict(wanted)})
 
 
-def add_tier(conn: Connection, ani: str, tier: CreditTier) -> None:
-    """Give a line a tier; those before it are kept."""
-    conn.execute(sa.insert(line_tier), {"ani": ani, **asdict(tier)})
+def add_tier(conn: Connection, operator_id: int, ani: str, tier: CreditTier) -> None:
+    """Give a line a tier with an operator; those before it are kept."""
+    kept = {name: value for name, value in asdict(tier).items() if name != "operator"}
+    conn.execute(sa.insert(line_tier), {"ani": ani, "operator_id": operator_id, **kept})
+
+
+def operators_of_line(conn: Connection, ani: str) -> list[int]:
+    """Whose accounts the line opens now."""
+    found = (
+        sa.select(account.c.operator_id)
+        .join(account_line, account_line.c.account_id == account.c.id)
+        .where(account_line.c.ani == ani, account_line.c.removed_at.is_(None))
+    )
+    return sorted(set(conn.scalars(found)))

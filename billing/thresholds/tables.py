@@ -28,5 +28,8 @@ line_tier = sa.Table(
     sa.Column("note", sa.String(400), nullable=False, server_default=""),
     sa.Column("set_at", Instant, nullable=False),
     sa.Column("set_by", sa.String(80), nullable=False),
+    sa.Column("operator_id", RowId),
+    sa.Column("score", sa.Integer),
+    sa.Column("scored_at", Instant),
     info=personal(Personal(OnErase.REMOVE, line="ani")),
 )

@@ -43,13 +43,20 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class CreditTier:
-    """The tier of a line, from whom, and since when."""
+    """The tier of a line with one operator, from whom, and since when.
+
+    One that was found by rating tells when its score was, and the score where there is one.
+    """
 
     tier: str
     source: str
     note: str
     set_at: datetime
     set_by: str
+    score: int | None = None
+    scored_at: datetime | None = None
+    operator: str = ""
+    """The operator's code, where a tier was read; "" for one of before tiers had operators, which binds nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Rating the customer of a line, and the rules staff make for it (AGE-4)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy.engine import Engine
@@ -10,7 +11,7 @@ from billing.operators import store as operator_store
 from billing.thresholds import store as threshold_store
 from billing.thresholds.threshold import CreditTier
 from billing.tiers import store
-from billing.tiers.tier import TierRule, tier_for
+from billing.tiers.tier import NOTHING, TierRule, tier_after, tier_for
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
@@ -21,6 +22,9 @@ NOT_REACHED = "vendor not reached"
 LONGEST_SOURCE = 40
 
 
+Rated = tuple[TierRule, CreditTier]
+
+
 def rate(
     engine: Engine,
     clock: Clock,
@@ -29,34 +33,52 @@ def rate(
     ani: str,
     call_id: str,
     fresh_for: timedelta,
-) -> tuple[TierRule, CreditTier] | None:
-    """The tier of the line's customer; none for an operator without rules.
+) -> Rated | None:
+    """The tier of the line's customer with an operator; none for one without rules.
 
-    What was set is used for `fresh_for`, whoever set it; then the vendor is asked anew, outside any transaction, and
-    the outcome kept with its reason. Where it cannot be asked, the tier stays as it was, or is the lowest; that is not
-    kept, so the next call asks again.
+    What was set is used for `fresh_for`, whoever set it, unless a chargeback or a payment since then changes it: then
+    that is kept, by the score known, without asking anybody. After that time the vendor is asked anew, outside any
+    transaction, and the outcome kept with its reason. Where it cannot be asked, the tier stays as it was, or is the
+    lowest; that is not kept, so the next call asks again.
     """
     with reading(engine) as conn:
         rules = store.rules_of(conn, operator_id)
-        held = threshold_store.current_tier(conn, ani)
+        held = threshold_store.current_tier(conn, operator_id, ani)
     if not rules:
         return None
     by_tier = {rule.tier: rule for rule in rules}
-    known = by_tier.get(held.tier) if held else None
-    if held is not None and known is not None and clock.now() - held.set_at <= fresh_for:
-        return known, held
+    known = (by_tier[held.tier], held) if held and held.tier in by_tier else None
+    if known is not None and clock.now() - (known[1].scored_at or known[1].set_at) <= fresh_for:
+        return _up_to_date(engine, clock, operator_id, ani, rules, known)
     score, source, is_sure = None, PAYMENT_HISTORY, True
     if desk is not None and desk.has_vendor:
         asked = desk.ask(Purpose.CREDIT, ani, call_id, lambda vendor, left_s: vendor.credit_score(ani, left_s))
         score, source, is_sure = asked.answer, asked.vendor, asked.outcome.is_answer
     now = clock.now()
     if not is_sure:
-        rule = known or rules[0]
-        return rule, held if held and known else CreditTier(rule.tier, NOT_REACHED, "", now, BY_RULE)
+        if known is not None:
+            return _up_to_date(engine, clock, operator_id, ani, rules, known)
+        return rules[0], CreditTier(rules[0].tier, NOT_REACHED, "", now, BY_RULE)
     with transaction(engine) as conn:
         rule, reason = tier_for(rules, score, store.history_of(conn, operator_id, ani, now))
-        tier = CreditTier(rule.tier, source[:LONGEST_SOURCE], reason, now, BY_RULE)
-        threshold_store.add_tier(conn, ani, tier)
+        tier = CreditTier(rule.tier, source[:LONGEST_SOURCE], reason, now, BY_RULE, score, now)
+        threshold_store.add_tier(conn, operator_id, ani, tier)
+    return rule, tier
+
+
+def _up_to_date(engine: Engine, clock: Clock, operator_id: int, ani: str, rules: list[TierRule], known: Rated) -> Rated:
+    """The tier that is known, or the one that what the customer did since has made of it."""
+    now, held = clock.now(), known[1]
+    with reading(engine) as conn:
+        since = store.history_since(conn, operator_id, ani, held.set_at)
+        history = store.history_of(conn, operator_id, ani, now) if since != NOTHING else NOTHING
+    found = tier_after(rules, held, history, since)
+    if found is None:
+        return known
+    rule, reason = found
+    tier = replace(held, tier=rule.tier, note=reason, set_at=now, set_by=BY_RULE)
+    with transaction(engine) as conn:
+        threshold_store.add_tier(conn, operator_id, ani, tier)
     return rule, tier
 
 

@@ -11,7 +11,7 @@ from billing.accounts.tables import account, account_line
 from billing.ledger.tables import ledger_account, transfer
 from billing.operators.tables import service_profile
 from billing.tiers.tables import credit_rule
-from billing.tiers.tier import CHARGEBACK_DAYS, PAYMENT_DAYS, History, TierRule
+from billing.tiers.tier import CHARGEBACK_DAYS, NOTHING, PAYMENT_DAYS, History, TierRule
 from runtime.database import Instant
 from runtime.prepared import Prepared
 
@@ -61,10 +61,17 @@ def put_rule(conn: Connection, rule: TierRule) -> None:
 
 def history_of(conn: Connection, operator_id: int, ani: str, now: datetime) -> History:
     """Payments into accounts on the line, and chargebacks of the line."""
-    row = _HISTORY.first(
-        conn, operator=operator_id, line=ani, paid_since_at=now - PAYMENT_DAYS, back_since_at=now - CHARGEBACK_DAYS
-    )
-    return History(*row) if row else History(0, 0)
+    return _history(conn, operator_id, ani, now - PAYMENT_DAYS, now - CHARGEBACK_DAYS)
+
+
+def history_since(conn: Connection, operator_id: int, ani: str, at: datetime) -> History:
+    """The same since a moment."""
+    return _history(conn, operator_id, ani, at, at)
+
+
+def _history(conn: Connection, operator_id: int, ani: str, paid_since_at: datetime, back_since_at: datetime) -> History:
+    row = _HISTORY.first(conn, operator=operator_id, line=ani, paid_since_at=paid_since_at, back_since_at=back_since_at)
+    return History(*row) if row else NOTHING
 
 
 def set_credit_check(conn: Connection, profile_id: int, *, is_on: bool) -> None:

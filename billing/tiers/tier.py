@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from billing.thresholds.threshold import CreditTier
+
 GOOD_PAYMENTS = 3
 PAYMENT_DAYS = timedelta(days=90)
 CHARGEBACK_DAYS = timedelta(days=365)
@@ -27,6 +29,9 @@ class History:
     chargebacks: int
 
 
+NOTHING = History(0, 0)
+
+
 def tier_for(rules: list[TierRule], score: int | None, history: History) -> tuple[TierRule, str]:
     """The tier, and why. The score picks it, none picks the lowest; each chargeback is one tier less, good payments
     without any chargeback one more. Raises ValueError for an operator without tiers.
@@ -44,3 +49,23 @@ def tier_for(rules: list[TierRule], score: int | None, history: History) -> tupl
         at += 1
         reasons.append(f"{history.payments} payments within 90 days, no chargeback")
     return ranked[min(max(at, 0), len(ranked) - 1)], ", ".join(reasons)
+
+
+def tier_after(
+    rules: list[TierRule], held: CreditTier, history: History, since: History
+) -> tuple[TierRule, str] | None:
+    """The tier after what the customer did `since` he came into the one he has, and why; none where it is the same.
+
+    Who was rated is rated again by the same score. A tier that staff set, or that was found before scores were kept, is
+    one less for each chargeback since, and no better for payments. Raises ValueError when there is no such tier.
+    """
+    if since == NOTHING or (held.scored_at is None and not since.chargebacks):
+        return None
+    if held.scored_at is not None:
+        rule, reason = tier_for(rules, held.score, history)
+    else:
+        ranked = sorted(rules, key=lambda rule: rule.rank)
+        at = [rule.tier for rule in ranked].index(held.tier)
+        rule = ranked[max(at - since.chargebacks, 0)]
+        reason = f"{held.tier} by {held.set_by}, {since.chargebacks} chargebacks since"
+    return None if rule.tier == held.tier else (rule, reason)

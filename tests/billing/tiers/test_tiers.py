@@ -21,6 +21,7 @@ from billing.ledger import service as ledger_service
 from billing.operators import service as operator_service
 from billing.tariffs.service import RateBook
 from billing.thresholds import service as threshold_service
+from billing.thresholds import store as threshold_store
 from billing.thresholds.threshold import Thresholds
 from billing.tiers import service
 from billing.tiers.tier import History, TierRule, tier_for
@@ -29,6 +30,7 @@ from ivr.back_office import BackOffice, Shelf
 from ivr.call import CallStory, Dial, StoryRules
 from ivr.reception import Ring
 from runtime import ids
+from runtime.database import reading
 from runtime.faults import NotFoundError, StaffError
 from runtime.keys import Pepper
 from runtime.settings import Settings
@@ -135,6 +137,92 @@ def test_good_payments_raise(town: Town, clock: SettableClock) -> None:
         service.put_rule(town.engine, operator_code="town", rule=replace(FAIR, rank=1))
     with pytest.raises(NotFoundError):
         service.put_rule(town.engine, operator_code="nobody", rule=FAIR)
+
+
+def test_a_chargeback_or_a_payment_counts_at_once(town: Town, clock: SettableClock) -> None:
+    vendor = Scoring(550)
+    desk = VendorDesk(town.engine, clock, vendor, AskRules(1.5, BreakerRules(9, 30.0), 100, 0))
+    operator_id = operator_service.find_profile(town.engine, "town", "calling").operator_id
+    account = town.account("ann", 0, line=ANN)
+
+    def rate() -> str:
+        clock.advance(60)
+        found = service.rate(town.engine, clock, desk, operator_id, ANN, "c", FRESH)
+        assert found is not None
+        return found[0].tier
+
+    def pay(key: str) -> None:
+        clock.advance(60)
+        ledger_service.credit(town.engine, clock, account.number, 1_000_000, key=key, made_by="test", note="cash")
+
+    assert rate() == "fair"
+    paid = []
+    for at in range(3):
+        pay(f"pay-{at}")
+        paid.append(rate())
+    assert paid == ["fair", "fair", "good"]
+    clock.advance(60)
+    negative_service.block(town.engine, clock, NewBlock(ANN, NegativeReason.CHARGEBACK, "", None), "test")
+    assert [rate(), rate()] == ["new", "new"]
+    assert vendor.asked == 1
+    kept = [(one.tier, one.score, one.note) for one in threshold_service.tiers_of(town.engine, ANN)]
+    assert kept == [
+        ("new", 550, "score 550, 1 chargebacks within a year"),
+        ("good", 550, "score 550, 3 payments within 90 days, no chargeback"),
+        ("fair", 550, "score 550"),
+    ]
+    clock.advance(30 * 86_400)
+    rate()
+    assert vendor.asked == 2, "a score grows old, however often it was used"
+
+
+def test_a_chargeback_lowers_what_staff_set_and_payments_do_not_raise_it(town: Town, clock: SettableClock) -> None:
+    operator_id = operator_service.find_profile(town.engine, "town", "calling").operator_id
+    account = town.account("ann", 0, line=ANN)
+    threshold_service.set_tier(town.engine, clock, ANN, "fair", source="staff", by="bob")
+    tiers = []
+    for at in range(4):
+        clock.advance(60)
+        if at < 3:
+            ledger_service.credit(
+                town.engine, clock, account.number, 1_000_000, key=f"pay-{at}", made_by="test", note="cash"
+            )
+        else:
+            negative_service.block(town.engine, clock, NewBlock(ANN, NegativeReason.CHARGEBACK, "", None), "test")
+        clock.advance(60)
+        found = service.rate(town.engine, clock, None, operator_id, ANN, "c", FRESH)
+        assert found is not None
+        tiers.append((found[1].tier, found[1].note))
+    assert tiers == [("fair", "")] * 3 + [("new", "fair by bob, 1 chargebacks since")]
+
+
+def test_a_tier_is_of_one_operator(town: Town, clock: SettableClock) -> None:
+    engine = town.engine
+    other = operator_service.create_operator(engine, code="beta", name="Beta", currency="USD", home_country="US")
+    mine = operator_service.find_profile(engine, "town", "calling").operator_id
+    town.account("ann", 0, line=ANN)
+    for tier in (NEW, FAIR, GOOD):
+        service.put_rule(engine, operator_code="beta", rule=tier)
+    threshold_service.set_tier(engine, clock, ANN, "good", source="staff", by="bob")  # of her account's operator
+    tiers = {}
+    for operator_id in (mine, other.id):
+        found = service.rate(engine, clock, None, operator_id, ANN, "c", FRESH)
+        assert found is not None
+        tiers[operator_id] = found[0].tier
+    assert tiers == {mine: "good", other.id: "new"}
+    assert [(one.operator, one.tier) for one in threshold_service.tiers_of(engine, ANN)] == [
+        ("beta", "new"),
+        ("town", "good"),
+    ]
+    stranger = "+12125550777"
+    with pytest.raises(StaffError, match="--operator"):
+        threshold_service.set_tier(engine, clock, stranger, "good", source="staff", by="bob")
+    with pytest.raises(NotFoundError):
+        threshold_service.set_tier(engine, clock, stranger, "good", source="staff", by="bob", operator_code="none")
+    threshold_service.set_tier(engine, clock, stranger, "good", source="staff", by="bob", operator_code="beta")
+    with reading(engine) as conn:
+        assert threshold_store.current_tier(conn, mine, stranger) is None
+        assert threshold_store.current_tier(conn, other.id, stranger) is not None
 
 
 @pytest.fixture
