@@ -69,19 +69,24 @@ def render(
 
 def check(
     sounds: Annotated[
-        Path, typer.Option("--sounds", help="The language directory of the switch that holds tollgate/.")
-    ] = Path("/usr/share/asterisk/sounds/en"),
+        list[Path] | None,
+        typer.Option(
+            "--sounds", help="A language directory of the switch, with tollgate/ or digits/ in it; may be repeated."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at the running switch: version, login, rights, modules, dialplan, trunk, prompts, the gateway's port.
+    """Look at the running switch: version, login, rights, modules, dialplan, trunk, sounds, the gateway's port.
+
+    The sounds are the prompts of Tollgate and the words of Asterisk that it plays: in --sounds, else in
+    switch.sounds_dirs, else where the switch says.
 
     Exit code 0 when all is good, 1 when something is not, 75 when the manager interface does not answer.
     """
     from dialplan.asterisk.check import check as look
-    from sounds.manifest import load_manifest
+    from sounds.presence import needed_sounds
 
-    prompts = tuple(sorted(load_manifest().texts("en")))
-    findings = list(look(open_settings(), sounds / "tollgate", prompts))
+    findings = list(look(open_settings(), sounds or (), needed_sounds()))
     if as_json:
         print_document({"findings": [asdict(one) for one in findings], "good": all(one.good for one in findings)})
     else:

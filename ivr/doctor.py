@@ -3,11 +3,12 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.rotation import service as rotation
-from ivr.ami.desk import open_desk
+from ivr.ami.desk import SwitchUnreachableError, open_desk
 from runtime import database, schema
 from runtime.database_faults import explain_fault
 from runtime.faults import StaffError
@@ -15,7 +16,7 @@ from runtime.key_record.service import require_keys
 from runtime.keys import KeyFileError, load_pepper, read_keys
 from runtime.schema import SchemaError
 from runtime.settings import Settings
-from sounds.manifest import load_manifest
+from sounds.presence import directories_in, mend_missing, missing_sounds, needed_sounds, some_of
 
 CONNECT_TIMEOUT_S = 3.0
 
@@ -36,7 +37,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("key file", _key_file),
         ("keys", _keys),
         ("secrets", _secrets),
-        ("prompts", _prompts),
+        ("prompts", look_at_prompts),
         ("gateway", _gateway),
         ("switch", _switch),
     )
@@ -96,9 +97,28 @@ def _secrets(settings: Settings) -> str:
     return "agi.token and ami.secret are set"
 
 
-def _prompts(settings: Settings) -> str:
-    del settings
-    return f"{len(load_manifest().ids)} prompts in the manifest; `tollgate asterisk check` hears them in the switch"
+def look_at_prompts(settings: Settings) -> str:
+    """Whether every sound file that is played is there; raises StaffError where not."""
+    names = needed_sounds()
+    try:
+        where = tuple(Path(one) for one in settings.switch.sounds_dirs) or directories_in(_data_directory(settings))
+    except SwitchUnreachableError:
+        return f"{len(names)} sound files are needed; not looked for: the switch does not say where it has them"
+    told = ", ".join(str(one) for one in where)
+    missing = missing_sounds(names, where)
+    if missing is None:
+        return (
+            f"{len(names)} sound files are needed; not looked for: {told} is not on this machine (switch.sounds_dirs)"
+        )
+    if missing:
+        raise StaffError(f"{len(missing)} missing in {told}: {some_of(missing)}: {mend_missing(missing)}")
+    return f"all {len(names)} sound files are in {told}"
+
+
+def _data_directory(settings: Settings) -> str:
+    ami = settings.ami
+    with open_desk(ami.host, ami.port, ami.username, ami.secret.get_secret_value()) as desk:
+        return desk.variable("ASTDATADIR")
 
 
 def _gateway(settings: Settings) -> str:

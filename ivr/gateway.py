@@ -30,6 +30,7 @@ from ivr.clock_watch import ClockWatch
 from ivr.key_watch import KeyWatch
 from ivr.live_calls import LiveCall, LiveCalls
 from ivr.meters import Meters
+from ivr.prompt_watch import PromptWatch
 from ivr.reaper import Reaper
 from ivr.recovery import Recovery, ended_as
 from ivr.settlement import Settler
@@ -76,7 +77,7 @@ class Gateway:
             self._on_down,
             on_fault=self._on_ami_fault,
         )
-        switch = Switch(self._ami)
+        self._switch = switch = Switch(self._ami)
         rates, routes = RateBook(engine), RouteBook(engine)
         self._vendor_pool = ThreadPoolExecutor(VENDOR_THREADS, "vendor")
         shelf = Shelf(
@@ -210,6 +211,8 @@ class Gateway:
     async def _on_up(self) -> None:
         self._down_since_s = None
         self._log.info("switch-up")
+        sounds_dirs = self._settings.switch.sounds_dirs
+        self._spawn(PromptWatch(self._switch, sounds_dirs, self._meter_pool, self._log).look())
         await self._recovery.resync_or_retry()
 
     async def _on_down(self, reason: str) -> None:

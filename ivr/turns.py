@@ -37,6 +37,8 @@ PROMPT_OF_CAUSE = {1: "unallocated", 21: "rejected"}
 GATEWAY_FAULT = "gateway-fault"
 SHOWS_NUMBER = frozenset({"", "none"})
 """Values of the Privacy header (RFC 3323) that let the destination see the number; any other hides it."""
+UNHEARD = "UNHEARD"
+"""In place of a DIALSTATUS: not dialled, because what had to be said before could not be played."""
 TRY_NEXT_TRUNK = frozenset({"CONGESTION", "CHANUNAVAIL"})
 FINAL_CAUSES = frozenset({1, 17, 21, 22, 28})
 
@@ -206,6 +208,11 @@ class Turns:
     ) -> None:
         if dialstatus == "ANSWER":
             await self._after_conversation(channel, call, record)
+            return
+        if dialstatus == UNHEARD:
+            # No decision is set, so the switch apologises.
+            self._log.warning("turn-failed", call=call.call_id, at="announcement", fault="PromptMissing")
+            await self._settler.settle_unanswered(call, GATEWAY_FAULT, TEMPORARY_FAILURE, "after-dial")
             return
         if dialstatus in TRY_NEXT_TRUNK and cause not in FINAL_CAUSES and call.trunks_left and call.meter:
             trunk, call.trunks_left = call.trunks_left[0], call.trunks_left[1:]

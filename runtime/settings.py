@@ -76,6 +76,9 @@ class SwitchSettings(Section):
     trusted_endpoints: tuple[str, ...] = Field(
         default=(), description="endpoints beside the trunk whose P-Asserted-Identity is believed"
     )
+    sounds_dirs: tuple[str, ...] = Field(
+        default=(), description="where this machine sees the sounds of the switch, `.../sounds/en`; empty: it is asked"
+    )
     ring_timeout_s: int = Field(default=45, ge=5, le=180, description="how long the called party may ring")
     access_numbers: tuple[str, ...] = Field(default=(), description="numbers answered beside 1900NXXXXXX")
     sip_bind: str = Field(default="127.0.0.1", description="address the switch speaks SIP on")

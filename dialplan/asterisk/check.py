@@ -1,15 +1,18 @@
 """Whether a running switch fits this Tollgate: one finding per thing that must be so, in the order to mend them."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dialplan.asterisk.configuration import DIALPLAN_VERSION, SIGNATURE_PROFILE, needed_modules
 from dialplan.asterisk.manager_link import ManagerLink, ManagerLinkError
 from runtime.settings import Settings
+from sounds.presence import directories_in, mend_missing, missing_sounds, some_of
 
 MINIMUM_MAJOR = 20
+DATA_DIRECTORY = "/usr/share/asterisk"
+"""Where a packaged Asterisk has its sounds, when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,14 @@ def _bad(name: str, seen: str, advice: str) -> Finding:
     return Finding(name, good=False, seen=seen, advice=advice)
 
 
-def check(settings: Settings, sounds: Path, prompts: tuple[str, ...]) -> Iterator[Finding]:
+def check(settings: Settings, sounds: Sequence[Path], names: Iterable[str]) -> Iterator[Finding]:
     """Look at everything; what depends on the manager interface is left out when that does not answer.
 
-    `sounds` is the directory of the prompts `tollgate/...` as this machine sees it, `prompts` are their names.
+    `names` are the sounds that are played, searched in the directories `sounds` as this machine sees them; without any
+    in those of the settings, else where the switch says that it has them.
     """
     ami = settings.ami
+    directories = tuple(sounds) or tuple(Path(one) for one in settings.switch.sounds_dirs)
     try:
         link = ManagerLink(ami.host, ami.port)
     except ManagerLinkError as error:
@@ -43,7 +48,8 @@ def check(settings: Settings, sounds: Path, prompts: tuple[str, ...]) -> Iterato
     else:
         with link:
             yield from _on_link(link, settings)
-    yield _prompts(sounds, prompts)
+            directories = directories or directories_in(_data_directory(link))
+    yield _prompts(directories or directories_in(DATA_DIRECTORY), names)
     yield _agi_port(settings)
 
 
@@ -128,12 +134,22 @@ def _endpoint(link: ManagerLink, trunk: str, field: str) -> str:
     return link.ask("Getvar", {"Variable": f"PJSIP_ENDPOINT({trunk},{field})"}).get("Value", "")
 
 
-def _prompts(sounds: Path, prompts: tuple[str, ...]) -> Finding:
-    missing = [name for name in prompts if not any(sounds.glob(f"{name}.*"))]
+def _data_directory(link: ManagerLink) -> str:
+    try:
+        return link.ask("Getvar", {"Variable": "ASTDATADIR"}).get("Value") or DATA_DIRECTORY
+    except ManagerLinkError:  # it refused the login
+        return DATA_DIRECTORY
+
+
+def _prompts(directories: Sequence[Path], names: Iterable[str]) -> Finding:
+    wanted = tuple(names)
+    where = ", ".join(str(one) for one in directories)
+    missing = missing_sounds(wanted, directories)
+    if missing is None:
+        return _bad("sounds", f"{where}: not on this machine", "say where they are: --sounds, or switch.sounds_dirs")
     if missing:
-        some = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-        return _bad("sounds", f"{len(missing)} missing in {sounds}: {some}", "python -m sounds.build")
-    return _good("sounds", f"{len(prompts)} in {sounds}")
+        return _bad("sounds", f"{len(missing)} missing in {where}: {some_of(missing)}", mend_missing(missing))
+    return _good("sounds", f"{len(wanted)} in {where}")
 
 
 def _agi_port(settings: Settings) -> Finding:

@@ -13,7 +13,7 @@ from dialplan.asterisk.modules import GATEWAY_MODULES, SIGNATURE_MODULES
 from runtime.settings import Settings
 
 # Raised with every change of what the dialplan and the gateway say to each other; `asterisk check` compares it.
-DIALPLAN_VERSION = "6"
+DIALPLAN_VERSION = "7"
 
 # The profile by which the trunk verifies signed calls.
 SIGNATURE_PROFILE = "tollgate-signed"

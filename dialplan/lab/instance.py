@@ -151,6 +151,11 @@ class Instance:
                 words += path.read_text(encoding="utf-8", errors="replace")[-2000:]
         return words
 
+    def sounds_dirs(self) -> tuple[str, ...]:
+        """Where this machine sees its sounds: the links to the packaged ones lead nowhere outside its root."""
+        packaged = self.installation.followed(f"{self.installation.data_dir()}/sounds/en")
+        return str(self.outside / "share/sounds/en"), str(self.installation.outside(packaged))
+
     def _share(self, sounds: Path | None) -> None:
         """Its share directory: the packaged one by links, with the prompts of Tollgate among the sounds."""
         data = self.installation.data_dir()

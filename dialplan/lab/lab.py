@@ -1,6 +1,7 @@
 """Both Asterisks as one thing: made from settings, started, and gone afterwards."""
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -139,6 +140,8 @@ class Lab:
         self._sounds = sounds if sounds is not None else PROMPTS
         where = f"/srv/tollgate/{name}" if self.installation.root else str(Path("var/lab", name).resolve())
         self.gateway = Instance("gateway", self.installation, f"{where}/gateway", ami_port=self.ports.gateway_ami)
+        switch = self.settings.switch.model_copy(update={"sounds_dirs": self.gateway.sounds_dirs()})
+        self.settings = self.settings.model_copy(update={"switch": switch})
         self.network = Instance("network", self.installation, f"{where}/network", ami_port=self.ports.network_ami)
 
     def __enter__(self) -> Self:
@@ -224,6 +227,7 @@ class Lab:
             "TOLLGATE_AMI__USERNAME": settings.ami.username,
             "TOLLGATE_AMI__SECRET": settings.ami.secret.get_secret_value(),
             "TOLLGATE_SWITCH__NAME": settings.switch.name,
+            "TOLLGATE_SWITCH__SOUNDS_DIRS": json.dumps(settings.switch.sounds_dirs),
             "TOLLGATE_SWITCH__SIP_PORT": str(settings.switch.sip_port),
             "TOLLGATE_SWITCH__NETWORK_PORT": str(settings.switch.network_port),
         }

@@ -134,7 +134,7 @@ class Channel(Conversation):
         """Play `files`, interruptible, and collect up to `max_digits`, waiting `timeout_ms` for each one.
 
         The digit that interrupts is the first of the entry. One round trip for one file or none, two for more. In the
-        list, a missing file but the last ends the playing without a fault: prompts are checked at start-up.
+        list, a missing file but the last ends the playing without a fault: the gateway looks for them when it starts.
         """
         if not 1 <= max_digits <= 64 or not 1 <= timeout_ms <= 3_600_000:
             raise ValueError("max_digits or timeout_ms out of range")
@@ -171,7 +171,8 @@ class Channel(Conversation):
         """Play `files`; give the digit out of `escape_digits` that ended them, or None. Never answers the channel.
 
         One round trip for one file, for no escape digits, or for `ANY_DIGIT`; otherwise one for each file. In a list
-        played in one trip a missing file ends the playing without a fault.
+        played in one trip a missing file ends the playing without a fault; the dialplan reads BACKGROUNDSTATUS before
+        it dials, which costs no trip.
         """
         if len(files) > 1 and not escape_digits:
             await self._playback(files)

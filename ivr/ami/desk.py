@@ -51,6 +51,10 @@ class Desk:
             self._client.remove_event_listener(listener)
         return rows
 
+    def variable(self, name: str) -> str:
+        """A global variable of the switch, or one of its own; empty where it is not set."""
+        return str(self._ask("Getvar", Variable=name).keys.get("Value", ""))
+
     def _ask(self, action: str, **fields: str) -> Any:
         answer = self._client.send_action(SimpleAction(action, **fields)).response
         if answer is None:

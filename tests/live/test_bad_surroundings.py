@@ -20,6 +20,7 @@ from dialplan.lab.instance import Login
 from dialplan.lab.lab import Lab
 from dialplan.lab.polling import wait_for
 from runtime.settings import Settings
+from sounds.presence import needed_sounds
 from tests.ivr.town import ANN, CALLING
 from tests.live.conftest import linked
 from tests.live.house import House, open_house
@@ -167,30 +168,54 @@ def test_an_old_release_is_named_by_the_check(lab: Lab, tmp_path: Path) -> None:
 
 
 def _until_version(settings: Settings, sounds: Path) -> Iterator[Finding]:
-    for one in check(settings, sounds, ()):
+    for one in check(settings, (sounds,), ()):
         yield one
         if one.name == "version":
             return
 
 
 def test_a_prompt_that_is_missing_ends_in_an_apology_and_is_named(lab: Lab, sqlite_url: str, tmp_path: Path) -> None:
-    sounds = lab.gateway.outside / "share/sounds/en/tollgate"
     with open_house(lab, sqlite_url, tmp_path) as house:
         ann = house.town.account("ann", 5_000_000, line=ANN)
-        missing = list(sounds.glob("enter-destination.*"))
-        assert missing
-        for path in missing:
-            path.rename(path.with_name(f"away-{path.name}"))
-        try:
+        with without_prompt(lab, "enter-destination"):
             assert one_call(house, lab) == "gateway-fault"
-            bad = {one.name: one.seen for one in check(lab.settings, sounds, ("enter-destination",)) if not one.good}
-        finally:
-            for path in missing:
-                path.with_name(f"away-{path.name}").rename(path)
+            bad = {one.name: one.seen for one in check(lab.settings, (), needed_sounds()) if not one.good}
         assert "enter-destination" in bad["sounds"]
         assert [line["at"] for line in house.gateway.log_lines("turn-failed")] == ["destination"]
         assert house.town.balance(ann) == (5_000_000, 0)
         assert one_call(house, lab, stay_s=1.5) == "gone-at-destination"
+
+
+def test_who_cannot_be_told_the_price_is_not_connected(lab: Lab, sqlite_url: str, tmp_path: Path) -> None:
+    with without_prompt(lab, "the-price-is"), open_house(lab, sqlite_url, tmp_path) as house:
+        wait_for(lambda: bool(house.gateway.log_lines("prompts-missing")), "it is told at the start")
+        (fault,) = house.gateway.log_lines("prompts-missing")
+        assert fault["missing"] == "tollgate/the-price-is"
+        assert "sounds.build" in fault["mend"]
+        ann = house.town.account("ann", 5_000_000, line=ANN)
+        with RawCall(lab.ports.gateway_sip, CALLING.encode(), headers=ASSERTED) as call:
+            assert call.wait_final(15.0) == 200
+            call.listen(0.5)
+            call.press("01133142685300#")
+            (cdr,) = house.wait_cdrs(1)
+        assert (cdr.disposition, cdr.hangup_cause, cdr.charged_micros) == ("gateway-fault", 41, 0)
+        assert cdr.answered_at is None
+        assert [line["at"] for line in house.gateway.log_lines("turn-failed")] == ["announcement"]
+        assert house.town.balance(ann) == (5_000_000, 0)
+
+
+@contextmanager
+def without_prompt(lab: Lab, name: str) -> Iterator[None]:
+    """The gateway's switch has no file of this prompt meanwhile."""
+    there = list((lab.gateway.outside / "share/sounds/en/tollgate").glob(f"{name}.*"))
+    assert there
+    for path in there:
+        path.rename(path.with_name(f"away-{path.name}"))
+    try:
+        yield
+    finally:
+        for path in there:
+            path.with_name(f"away-{path.name}").rename(path)
 
 
 NEEDED = {"system": "FullyBooted", "user": "UserEvent", "call": "AbsoluteTimeout", "reporting": "DBGet"}
@@ -214,7 +239,7 @@ def test_no_class_of_the_manager_user_can_be_left_out(lab: Lab, admin: ManagerLi
             else:
                 fields = {"Channel": "nobody", "Timeout": "1", "Family": "tollgate", "Key": "nobody"}
                 assert "ermission" in link.ask(asked, fields)["Message"]
-        findings = check(lab.settings.model_copy(update={"ami": settings}), Path(), ())
+        findings = check(lab.settings.model_copy(update={"ami": settings}), (), ())
         bad = {one.name for one in findings if not one.good}
         assert class_left_out == "user" or bad & {"events", "rights"}
     finally:

@@ -34,7 +34,7 @@ def test_entries_are_exact_patterns() -> None:
 
 def test_token_is_the_last_argument_of_every_turn() -> None:
     turns = re.findall(r"AGI\((.*)\)$", made()["tollgate-extensions.conf"], re.MULTILINE)
-    assert len(turns) == 2
+    assert len(turns) == 3
     assert all(turn.endswith(",agi-token-1") for turn in turns)
 
 
