@@ -112,7 +112,7 @@ def terminate(
     context = replace(context_of(conn, session), is_answered=is_answered)
     charge = final_charge(rate, session.grant, used_ms, context)
     transfer_id = None
-    store.close_session(conn, session_id, charge, now)
+    store.close_session(conn, session_id, charge, now, is_answered=is_answered)
     ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
     counted_ms = min(charge.used_ms, session.granted_ms)
     allowances.settle(

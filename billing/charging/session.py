@@ -83,6 +83,8 @@ class Initiate:
     """The number, or the code of what is sold: bundles may be for some of them only."""
     access_number: str = ""
     """The number it came in on."""
+    asked: str | None = None
+    """A fingerprint of the whole request, where another service sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class Request:
     held_micros: int
     final: bool
     at: datetime
+    used_ms: int | None = None
+    """What another service said it had used; none of a call."""
 
     @property
     def grant(self) -> Grant:

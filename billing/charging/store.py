@@ -70,6 +70,7 @@ _ADD_SESSION = Prepared(
         "valid_until_at",
         "reported_at",
         "context",
+        "asked",
     ),
 )
 _EXTEND_SESSIONS = RowWrite(
@@ -85,6 +86,12 @@ _CLOSE_SESSION = Prepared(
         used_ms=sa.bindparam("total_ms"),
         charged_micros=sa.bindparam("price_micros"),
         ended_at=sa.bindparam("at"),
+        is_answered=sa.bindparam("was_answered"),
+    )
+)
+_HOW_ASKED = Prepared(
+    sa.select(charging_session.c.asked, charging_session.c.is_answered).where(
+        charging_session.c.id == sa.bindparam("session_id")
     )
 )
 _REQUEST = sa.select(*charging_request.c)
@@ -103,7 +110,7 @@ _ADD_REQUEST = Prepared(
 )
 _ADD_REQUESTS = RowWrite(
     charging_request,
-    sets=("session_id", "number", "kind", "wanted_ms", "granted_ms", "held_micros", "final", "at"),
+    sets=("session_id", "number", "kind", "wanted_ms", "granted_ms", "held_micros", "final", "at", "used_ms"),
 )
 
 
@@ -146,6 +153,7 @@ def add_session(
         valid_until_at=valid_until_at,
         reported_at=now if opened.begins_now else None,
         context=context,
+        asked=opened.asked,
     )
 
 
@@ -177,9 +185,24 @@ def extend_sessions(conn: Connection, sessions: Iterable[Session]) -> None:
     _EXTEND_SESSIONS.run(conn, rows)
 
 
-def close_session(conn: Connection, session_id: str, charge: FinalCharge, now: datetime) -> None:
+def close_session(
+    conn: Connection, session_id: str, charge: FinalCharge, now: datetime, *, is_answered: bool = True
+) -> None:
     """Write how a locked session ended."""
-    _CLOSE_SESSION.run(conn, session_id=session_id, total_ms=charge.used_ms, price_micros=charge.charged_micros, at=now)
+    _CLOSE_SESSION.run(
+        conn,
+        session_id=session_id,
+        total_ms=charge.used_ms,
+        price_micros=charge.charged_micros,
+        at=now,
+        was_answered=is_answered,
+    )
+
+
+def how_asked(conn: Connection, session_id: str) -> tuple[str | None, bool | None]:
+    """The fingerprint of what a session was opened by, and whether it was connected; none where that is not kept."""
+    row = _HOW_ASKED.first(conn, session_id=session_id)
+    return (None, None) if row is None else (row[0], None if row[1] is None else bool(row[1]))
 
 
 def find_request(conn: Connection, session_id: str, number: int) -> Request | None:
@@ -213,7 +236,17 @@ def add_request(
 def add_requests(conn: Connection, requests: Sequence[Request]) -> None:
     """Keep what was asked and answered, of many."""
     rows = [
-        (one.session_id, one.number, one.kind, one.wanted_ms, one.granted_ms, one.held_micros, one.final, one.at)
+        (
+            one.session_id,
+            one.number,
+            one.kind,
+            one.wanted_ms,
+            one.granted_ms,
+            one.held_micros,
+            one.final,
+            one.at,
+            one.used_ms,
+        )
         for one in requests
     ]
     _ADD_REQUESTS.run(conn, rows)

@@ -31,6 +31,10 @@ charging_session = sa.Table(
     sa.Column("reported_at", Instant),
     # what was fixed when it started and may change its price, beside that moment; see billing/pricing/kept.py
     sa.Column("context", sa.Text, nullable=False, server_default=""),
+    # a fingerprint of the request that opened it, where it came from another service
+    sa.Column("asked", sa.String(32)),
+    # whether it was connected, as its end said
+    sa.Column("is_answered", sa.Boolean),
     sa.CheckConstraint("held_micros >= 0 AND granted_ms >= 0", name="not_negative"),
 )
 sa.Index(
@@ -60,6 +64,8 @@ charging_request = sa.Table(
     sa.Column("held_micros", Micros, nullable=False),
     sa.Column("final", sa.Boolean, nullable=False),
     sa.Column("at", Instant, nullable=False),
+    # what another service said it had used; nothing of a call, which may repeat a request with what it used since
+    sa.Column("used_ms", sa.BigInteger),
 )
 
 charging_event = sa.Table(
@@ -75,6 +81,8 @@ charging_event = sa.Table(
     sa.Column("currency", sa.String(3), nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Column("transfer_id", sa.ForeignKey("transfer.id")),
+    # a fingerprint of the request
+    sa.Column("asked", sa.String(32)),
     sa.Index("ix_charging_event_account_at", "account_id", "at"),
 )
 

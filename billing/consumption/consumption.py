@@ -3,8 +3,10 @@
 What they count in is the measure of the rate: seconds, bytes, units or transactions; inside, time is milliseconds.
 """
 
+import dataclasses
 import enum
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,6 +71,11 @@ class Open:
     minimum: int = 0
     cap: int | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from any other request."""
+        return _fingerprint(self.sold, wanted=self.wanted, minimum=self.minimum, cap=self.cap)
+
 
 @dataclass(frozen=True, slots=True)
 class ExtendSession:
@@ -108,6 +115,11 @@ class Event:
     sold: Sold
     units: int
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from any other request."""
+        return _fingerprint(self.sold, units=self.units)
+
 
 @dataclass(frozen=True, slots=True)
 class Debit:
@@ -123,6 +135,8 @@ class Debit:
     currency: str
     at: datetime
     transfer_id: int | None
+    asked: str | None = None
+    """The fingerprint of its request; none of those of before it was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +207,13 @@ def reservation_of(
 def id_of(operator_id: int, kind: str, key: str) -> str:
     """The id of what an operator asks for under a key of his own; the same key is the same thing."""
     return hashlib.blake2s(f"{operator_id}\0{kind}\0{key}".encode(), digest_size=16).hexdigest()
+
+
+def _fingerprint(sold: Sold, **amounts: int | None) -> str:
+    """What is not given does not count, so that a field that comes later changes none that is kept."""
+    given = dataclasses.asdict(sold) | amounts
+    text = json.dumps({name: value for name, value in given.items() if value is not None}, sort_keys=True)
+    return hashlib.blake2s(text.encode(), digest_size=16).hexdigest()
 
 
 def still_refundable(charged_micros: int, refunds: tuple[Refund, ...]) -> int:

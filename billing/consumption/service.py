@@ -40,6 +40,7 @@ from billing.consumption.consumption import (
     unit_of,
 )
 from billing.consumption.extending.service import extend_together
+from billing.consumption.replays.service import debited_before, is_same_end, opened_before
 from billing.fraud import service as fraud
 from billing.fraud.rules.fraud import FraudRefusal, Kind
 from billing.ledger import store as ledger_store
@@ -58,43 +59,19 @@ Refusal = ConsumptionRefusal | ChargeRefusal | RateRefusal | FraudRefusal
 
 
 def open_session(engine: Engine, clock: Clock, rates: RateBook, wanted: Open) -> Reservation | Refusal:
-    """Open a session and hold the price of what is granted first; limits against fraud may refuse or shorten it."""
+    """Open a session and hold the price of what is granted first; limits against fraud may refuse or shorten it.
+
+    Only what is new is priced and judged: a session there is answers as it did, whatever took effect since.
+    """
+    with reading(engine) as conn:
+        before = charging_store.find_session(conn, wanted.session_id)
+        if before is not None:
+            return opened_before(conn, before, wanted)
     found = _price(engine, clock, rates, wanted.sold)
     if not isinstance(found, tuple):
         return found
-    account_id, rate = found
     with transaction(engine) as conn:
-        before = charging_store.find_session(conn, wanted.session_id)
-        if before is not None:
-            rate = _rate_again(conn, before, rate, wanted.sold)
-        unit = unit_of(rate)
-        if unit.name == "transaction":
-            return ConsumptionRefusal.NOT_BY_USE
-        now = clock.now()
-        attempt = _attempt(Kind.SESSION, wanted.session_id, account_id, wanted.sold, rate)
-        attempt = replace(attempt, cap_ms=cap_of(rate, wanted.cap), minimum_ms=wanted.minimum * unit.scale)
-        permit = fraud.judge(conn, now, attempt)
-        if isinstance(permit, FraudRefusal):
-            return permit
-        opened = Initiate(
-            wanted.session_id,
-            account_id,
-            rate.service,
-            rate,
-            wanted.wanted * unit.scale,
-            permit.cap_ms,
-            attempt.minimum_ms,
-            VALID_FOR,
-            begins_now=True,
-            destination=wanted.sold.code,
-        )
-        try:
-            answer = charging.initiate(conn, now, opened, funds=permit.funds)
-        except CurrencyMismatchError:
-            return ConsumptionRefusal.OTHER_CURRENCY
-        if isinstance(answer, Granted) and not answer.is_replay:
-            fraud.keep(conn, now, attempt, permit)
-        return _reservation(conn, wanted.session_id, rate, answer)
+        return _open(conn, clock.now(), wanted, *found)
 
 
 def extend_session(
@@ -120,17 +97,30 @@ def show_session(engine: Engine, operator_id: int, session_id: str) -> Reservati
 
 
 def end_session(
-    engine: Engine, clock: Clock, operator_id: int, session_id: str, used: int, made_by: str
+    engine: Engine,
+    clock: Clock,
+    operator_id: int,
+    session_id: str,
+    used: int,
+    made_by: str,
+    *,
+    is_answered: bool = True,
 ) -> tuple[Terminated, str] | ConsumptionRefusal:
-    """Charge what was used of what was granted, free the rest; also gives the name of the unit."""
+    """Charge what was used of what was granted, free the rest; also gives the name of the unit.
+
+    `is_answered`: it was connected. If it was not, a fee that is due without any use is not charged either.
+    """
     with transaction(engine) as conn:
         session = _own_session(conn, operator_id, session_id)
         if session is None:
             return ConsumptionRefusal.UNKNOWN_SESSION
         rate = charging.rate_of(conn, session)
         unit = unit_of(rate)
-        ended = charging.terminate(conn, clock.now(), session_id, used * unit.scale, rate, made_by)
-        if ended.is_replay and ended.used_ms != used * unit.scale:
+        used_ms = used * unit.scale
+        ended = charging.terminate(
+            conn, clock.now(), session_id, used_ms, rate, made_by, is_answered=is_answered, locked=session
+        )
+        if ended.is_replay and not is_same_end(conn, ended, rate, session_id, used_ms, is_answered=is_answered):
             raise ChangedReplayError(f"charging session {session_id} ended with another use")
         return ended, unit.name
 
@@ -150,7 +140,11 @@ def end_overdue(engine: Engine, clock: Clock) -> list[Reaped]:
             if session is None or not is_overdue(session, now, timedelta(0)):
                 continue
             rate = charging.rate_of(conn, session)
-            ended = charging.terminate(conn, now, session_id, session.reported_ms, rate, "overdue session")
+            used_ms = session.reported_ms
+            # Who never told of any use was, as far as is known, never connected.
+            ended = charging.terminate(
+                conn, now, session_id, used_ms, rate, "overdue session", is_answered=used_ms > 0, locked=session
+            )
             done.append(
                 Reaped(
                     session_id,
@@ -167,51 +161,19 @@ def end_overdue(engine: Engine, clock: Clock) -> list[Reaped]:
 
 
 def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: str) -> Debited | Refusal:
-    """Charge an event at once, whole or not at all; limits against fraud may refuse it."""
+    """Charge an event at once, whole or not at all; limits against fraud may refuse it.
+
+    Only what is new is priced and judged: an event that was charged answers as it did, whatever took effect since.
+    """
+    with reading(engine) as conn:
+        before = store.find_event(conn, event.event_id)
+        if before is not None:
+            return debited_before(conn, before, event)
     found = _price(engine, clock, rates, event.sold)
     if not isinstance(found, tuple):
         return found
-    account_id, rate = found
     with transaction(engine) as conn:
-        now = clock.now()
-        attempt = _attempt(Kind.EVENT, event.event_id, account_id, event.sold, rate)
-        standing = fraud.stand(conn, attempt)
-        if standing is None:
-            return ConsumptionRefusal.UNKNOWN_ACCOUNT
-        funds = standing.funds
-        before = store.find_event(conn, event.event_id)
-        if before is not None:
-            return _debited_before(conn, before, account_id, event)
-        used = event.units * unit_of(rate).scale
-        context = allowances.begin(conn, now, account_id, rate, event.sold.code)
-        charged = max(0, price_micros(rate, used, context))
-        permit = fraud.judge(conn, now, replace(attempt, price_micros=charged), standing)
-        if isinstance(permit, FraudRefusal):
-            return permit
-        refusal = _not_to_be_debited(funds, rate, charged, now)
-        if refusal is not None:
-            return refusal
-        fraud.keep(conn, now, attempt, permit)
-        transfer_id = None
-        if charged:
-            moved = transfer.debit(f"event:{event.event_id}", funds, charged)
-            transfer_id = ledger_store.post(conn, moved, now, made_by).transfer_id
-            ledger_store.move(conn, account_id, -charged, 0)
-        made = Debit(
-            event.event_id,
-            account_id,
-            rate.service,
-            rate.tariff_version_id,
-            rate.prefix,
-            event.units,
-            charged,
-            funds.currency,
-            now,
-            transfer_id,
-        )
-        store.add_event(conn, made)
-        allowances.use_at_once(conn, event.event_id, account_id, rate, used, charged, context)
-        return Debited(made, funds.balance_micros - charged, is_replay=False)
+        return _debit(conn, clock.now(), event, *found, made_by)
 
 
 def refund(
@@ -251,6 +213,86 @@ def refund(
         return Refunded(given, posted.balance_after_micros, event.currency, is_replay=False)
 
 
+def _open(conn: Connection, now: datetime, wanted: Open, account_id: int, rate: Rate) -> Reservation | Refusal:
+    unit = unit_of(rate)
+    if unit.name == "transaction":
+        return ConsumptionRefusal.NOT_BY_USE
+    attempt = _attempt(Kind.SESSION, wanted.session_id, account_id, wanted.sold, rate)
+    attempt = replace(attempt, cap_ms=cap_of(rate, wanted.cap), minimum_ms=wanted.minimum * unit.scale)
+    standing = fraud.stand(conn, attempt)
+    # The same request may have been answered while this one waited for the account.
+    before = charging_store.find_session(conn, wanted.session_id)
+    if before is not None:
+        return opened_before(conn, before, wanted)
+    permit = fraud.judge(conn, now, attempt, standing)
+    if isinstance(permit, FraudRefusal):
+        return permit
+    opened = Initiate(
+        wanted.session_id,
+        account_id,
+        rate.service,
+        rate,
+        wanted.wanted * unit.scale,
+        permit.cap_ms,
+        attempt.minimum_ms,
+        VALID_FOR,
+        begins_now=True,
+        destination=wanted.sold.code,
+        asked=wanted.fingerprint,
+    )
+    try:
+        answer = charging.initiate(conn, now, opened, funds=permit.funds)
+    except CurrencyMismatchError:
+        return ConsumptionRefusal.OTHER_CURRENCY
+    if isinstance(answer, Granted):
+        fraud.keep(conn, now, attempt, permit)
+    return _reservation(conn, wanted.session_id, rate, answer)
+
+
+def _debit(
+    conn: Connection, now: datetime, event: Event, account_id: int, rate: Rate, made_by: str
+) -> Debited | Refusal:
+    attempt = _attempt(Kind.EVENT, event.event_id, account_id, event.sold, rate)
+    standing = fraud.stand(conn, attempt)
+    if standing is None:
+        return ConsumptionRefusal.UNKNOWN_ACCOUNT
+    funds = standing.funds
+    before = store.find_event(conn, event.event_id)
+    if before is not None:
+        return debited_before(conn, before, event)
+    used = event.units * unit_of(rate).scale
+    context = allowances.begin(conn, now, account_id, rate, event.sold.code)
+    charged = price_micros(rate, used, context)
+    permit = fraud.judge(conn, now, replace(attempt, price_micros=charged), standing)
+    if isinstance(permit, FraudRefusal):
+        return permit
+    refusal = _not_to_be_debited(funds, rate, charged, now)
+    if refusal is not None:
+        return refusal
+    fraud.keep(conn, now, attempt, permit)
+    transfer_id = None
+    if charged:
+        moved = transfer.debit(f"event:{event.event_id}", funds, charged)
+        transfer_id = ledger_store.post(conn, moved, now, made_by).transfer_id
+        ledger_store.move(conn, account_id, -charged, 0)
+    made = Debit(
+        event.event_id,
+        account_id,
+        rate.service,
+        rate.tariff_version_id,
+        rate.prefix,
+        event.units,
+        charged,
+        funds.currency,
+        now,
+        transfer_id,
+        event.fingerprint,
+    )
+    store.add_event(conn, made)
+    allowances.use_at_once(conn, event.event_id, account_id, rate, used, charged, context)
+    return Debited(made, funds.balance_micros - charged, is_replay=False)
+
+
 def _attempt(kind: Kind, asked_id: str, account_id: int, sold: Sold, rate: Rate) -> fraud.Attempt:
     """What limits against fraud judge; the limits are the account's own, no service of the switch is passed."""
     return fraud.Attempt(asked_id, asked_id, account_id, sold.code, rate, 0, 0, kind=kind)
@@ -267,13 +309,6 @@ def _price(engine: Engine, clock: Clock, rates: RateBook, sold: Sold) -> tuple[i
         return ConsumptionRefusal.UNKNOWN_TARIFF
     rate = rates.rate_for(tariff_id, sold.code, clock.now(), sold.service)
     return (account_id, rate) if isinstance(rate, Rate) else rate
-
-
-def _rate_again(conn: Connection, before: Session, rate: Rate, sold: Sold) -> Rate:
-    """A session that is asked for again keeps its rate, whatever took effect since."""
-    if before.service == sold.service and sold.code.removeprefix("+").startswith(before.rate_prefix):
-        return charging.rate_of(conn, before)
-    return rate
 
 
 def _own_session(conn: Connection, operator_id: int, session_id: str) -> Session | None:
@@ -303,15 +338,3 @@ def _not_to_be_debited(funds: Funds, rate: Rate, charged_micros: int, now: datet
     if rate.currency != funds.currency:
         return ConsumptionRefusal.OTHER_CURRENCY
     return ChargeRefusal.NO_CREDIT if charged_micros > funds.available_micros else None
-
-
-def _debited_before(conn: Connection, before: Debit, account_id: int, event: Event) -> Debited:
-    asked = (account_id, event.sold.service, event.units)
-    if asked != (before.account_id, before.service, before.units) or not event.sold.code.removeprefix("+").startswith(
-        before.rate_prefix
-    ):
-        raise ChangedReplayError(f"event {event.event_id} was another one")
-    posted = ledger_store.posted_under(conn, f"debit:event:{event.event_id}") if before.charged_micros else None
-    funds = ledger_store.lock_funds(conn, account_id)
-    present = 0 if funds is None else funds.balance_micros
-    return Debited(before, present if posted is None else posted.balance_after_micros, is_replay=True)

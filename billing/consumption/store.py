@@ -19,6 +19,7 @@ _ACCOUNT = Prepared(
     )
 )
 _OWNER = Prepared(sa.select(account.c.operator_id).where(account.c.id == sa.bindparam("account_id")))
+_BALANCE = Prepared(sa.select(account.c.balance_micros).where(account.c.id == sa.bindparam("account_id")))
 _OWNERS = KeyedRead(sa.select(account.c.id, account.c.operator_id), account.c.id)
 _TARIFF = Prepared(
     sa.select(tariff.c.id).where(
@@ -48,6 +49,12 @@ def account_id(conn: Connection, operator_id: int, number: str) -> int | None:
     """The account of this number, if it is one of the operator's."""
     row = _ACCOUNT.first(conn, number=number, of_operator=operator_id)
     return None if row is None else int(row[0])
+
+
+def balance_micros(conn: Connection, account_id: int) -> int:
+    """The money on an account, not locked."""
+    row = _BALANCE.first(conn, account_id=account_id)
+    return 0 if row is None else int(row[0])
 
 
 def is_of(conn: Connection, account_id: int, operator_id: int) -> bool:
@@ -92,6 +99,7 @@ def add_event(conn: Connection, debit: Debit) -> None:
         currency=debit.currency,
         at=debit.at,
         transfer_id=debit.transfer_id,
+        asked=debit.asked,
     )
 
 

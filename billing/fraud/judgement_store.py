@@ -17,13 +17,14 @@ from sqlalchemy.engine import Connection
 from billing.accounts.tables import account
 from billing.charging.session import CALL, SessionState
 from billing.charging.tables import charging_event, charging_session
-from billing.fraud.rules.fraud import HOUR, Activity, FraudRefusal, Limits
+from billing.fraud.rules.fraud import HOUR, Activity, FraudRefusal, Limits, SuspensionAction
 from billing.fraud.tables import (
     destination_attempt,
     destination_risk,
     fraud_limit,
     fraud_refusal,
     spend_ceiling,
+    suspension,
 )
 from billing.ledger.store import FUNDS_COLUMNS
 from billing.ledger.tables import ledger_account, transfer
@@ -214,11 +215,17 @@ _CALLS_TO_PREFIX = Prepared(
 _ADD_ATTEMPT = Prepared(sa.insert(destination_attempt), ("prefix", "account_id", "at"))
 _ADD_CEILING = Prepared(sa.insert(spend_ceiling), ("session_id", "ceiling_micros"))
 _ADD_REFUSAL = Prepared(sa.insert(fraud_refusal), ("account_id", "call_id", "refusal", "destination", "at"))
+_lifted_since = sa.exists().where(
+    suspension.c.account_id == fraud_refusal.c.account_id,
+    suspension.c.action == SuspensionAction.LIFTED.value,
+    suspension.c.at >= fraud_refusal.c.at,
+)
 _REFUSALS_SINCE = Prepared(
     sa.select(sa.func.count()).where(
         fraud_refusal.c.account_id == sa.bindparam("account_id"),
         fraud_refusal.c.at > sa.bindparam("since"),
         fraud_refusal.c.refusal != FraudRefusal.SUSPENDED.value,
+        ~_lifted_since,
     )
 )
 
@@ -307,7 +314,10 @@ def add_refusal(
 
 
 def refusals_since(conn: Connection, account_id: int, since: datetime) -> int:
-    """How often an account was refused by limits, beside those of its suspension."""
+    """How often an account was refused by limits since then and since its suspension was last lifted.
+
+    Refusals because of a suspension are not counted.
+    """
     return _count(_REFUSALS_SINCE.first(conn, account_id=account_id, since=since))
 
 

@@ -34,8 +34,8 @@ EXTEND = (
     " reported_ms = ?, reported_at = ? WHERE id = ?"
 )
 REQUEST = (
-    "INSERT INTO charging_request (session_id, number, kind, wanted_ms, granted_ms, held_micros, final, at)"
-    " VALUES (?, ?, 'update', ?, ?, ?, ?, ?)"
+    "INSERT INTO charging_request (session_id, number, kind, wanted_ms, granted_ms, held_micros, final, at, used_ms)"
+    " VALUES (?, ?, 'update', ?, ?, ?, ?, ?, NULL)"
 )
 MOVE = "UPDATE account SET held_micros = held_micros + ? WHERE id = ?"
 

@@ -95,7 +95,15 @@ def update_session(key: Key, desk: Work, session_id: Id, body: UpdateBody) -> Se
 @router.post("/sessions/{session_id}/terminate")
 def terminate_session(key: Key, desk: Work, session_id: Id, body: TerminateBody) -> EndAnswer:
     """End a session: charge what was used of what was granted, and free the rest."""
-    answer = service.end_session(desk.engine, desk.clock, key.operator_id, session_id, body.used, _made_by(key))
+    answer = service.end_session(
+        desk.engine,
+        desk.clock,
+        key.operator_id,
+        session_id,
+        body.used,
+        _made_by(key),
+        is_answered=body.connected,
+    )
     if isinstance(answer, StrEnum):
         raise Refused(problem_of(answer))
     ended, unit = answer

@@ -1,9 +1,9 @@
 """What goes over the wire: strict, bounded, and nothing that is not known. Money is text, never a JSON number."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from billing.charging.session import Terminated
 from billing.consumption.consumption import LARGEST_USE, Debited, Refunded, Reservation
@@ -53,6 +53,16 @@ class TerminateBody(Strict):
     """End a session."""
 
     used: Amount
+    connected: bool = Field(
+        default=True,
+        description="False: it never came about; then nothing was used, and no fee for being connected is charged.",
+    )
+
+    @model_validator(mode="after")
+    def _unused(self) -> Self:
+        if not self.connected and self.used:
+            raise ValueError("what was not connected used nothing")
+        return self
 
 
 class EventBody(SoldBody):

@@ -17,6 +17,7 @@ from billing.allowances import service as allowances
 from billing.charging import store
 from billing.charging.service import Other, context_of, goes_by_time, part_of, rate_of, require_rate
 from billing.charging.session import (
+    CALL,
     ChargeRefusal,
     Granted,
     Line,
@@ -109,8 +110,9 @@ def update_many(
 
     `sessions` are those there are, as `lock_sessions` gives them; what is not `locked` yet is locked here. A grant is a
     total and never shrinks. What is not to be had is not refused: the answer is then the grant there is, final. A
-    request number is answered once; again it gets the same answer, and ChangedReplayError when it wants something else
-    or comes too late. What was used lets sessions that share an account end together; it is never charged.
+    request number is answered once; again it gets the same answer, and ChangedReplayError when it wants something else,
+    tells another use (but of a call) or comes too late. What was used lets sessions that share an account end together;
+    it is never charged.
     """
     desk = _Desk(conn, sessions, asked, rates or KnownRates(conn), locked)
     answers = [desk.answered(ask) for ask in asked]
@@ -212,6 +214,8 @@ class _Desk:
             raise SupersededRequestError(f"request {number} of charging session {session_id} came too late")
         if request.kind != "update" or request.wanted_ms != ask.wanted_ms:
             raise ChangedReplayError(f"request {number} of charging session {session_id} was another one")
+        if request.used_ms is not None and request.used_ms != ask.used_ms:
+            raise ChangedReplayError(f"request {number} of charging session {session_id} told another use")
         return Granted(request.grant, is_replay=True)
 
     def _more(self, ask: Update, session: Session, funds: Funds) -> tuple[Grant, ChargeRefusal | None]:
@@ -269,8 +273,11 @@ class _Desk:
         after = session.extended(ask.request_number, grant, until_at, ask.used_ms, ask.at)
         self._sessions[ask.session_id] = self._changed[ask.session_id] = after
         number, session_id = ask.request_number, ask.session_id
+        granted_ms, held_micros, final = grant.granted_ms, grant.held_micros, grant.final
+        # A call's gateway repeats a request with what was used since.
+        used_ms = None if session.service == CALL else ask.used_ms
         self._answered[session_id, number] = _REQUEST_OF(
-            (session_id, number, "update", ask.wanted_ms, grant.granted_ms, grant.held_micros, grant.final, ask.at)
+            (session_id, number, "update", ask.wanted_ms, granted_ms, held_micros, final, ask.at, used_ms)
         )
         if more_micros:
             account_id = session.account_id

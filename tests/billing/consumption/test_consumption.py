@@ -24,11 +24,13 @@ from billing.ledger.transfer import ChangedReplayError
 from billing.operators import service as operator_service
 from billing.operators.operator import Reach
 from billing.pricing.bundles import Bundle
-from billing.tariffs.tariff import RateRefusal
+from billing.tariffs import service as tariff_service
+from billing.tariffs.service import TariffImport
+from billing.tariffs.tariff import RateRefusal, read_rate
 from runtime.database import reading, transaction
 from runtime.ids import new_id
 from tests.billing.books import UNIT, at_once
-from tests.billing.shop import Shop, open_shop
+from tests.billing.shop import EMPTY, Shop, open_shop
 from tests.clock import SettableClock
 
 MEGABYTE = 1_000_000
@@ -230,4 +232,24 @@ def test_many_messages_at_once_never_use_a_unit_twice(shop: Shop) -> None:
     answers = at_once([partial(service.debit, shop.engine, shop.clock, shop.rates, one, "test") for one in events])
     assert answers.count(ChargeRefusal.NO_CREDIT) == 3
     assert shop.money(account) == (0, 0)
+    shop.assert_sound()
+
+
+def test_a_price_below_zero_credits_the_account_for_a_session_and_for_an_event(shop: Shop) -> None:
+    row = {"prefix": "*", "price": "-0.05", "per": "unit"}
+    rates = [read_rate({**EMPTY, **row, "service": name}, "USD", negative=True) for name in ("unit", "event")]
+    wanted = TariffImport(shop.operator_id, "all", "USD", None, "test")
+    shop.clock.advance(1)
+    tariff_service.import_tariff(shop.engine, shop.clock, wanted, rates)
+    shop.clock.advance(10)
+    account = shop.account(UNIT)
+    event = Event(new_id(), shop.sold(account, "event", "cash"), 2)
+    paid = debit(shop, event)
+    assert (paid.debit.charged_micros, paid.balance_micros) == (-100_000, 1_100_000)
+    assert debit(shop, event) == replace(paid, is_replay=True)
+    back = service.refund(shop.engine, shop.clock, shop.operator_id, event.event_id, "a" * 32, None, "test")
+    assert back is ConsumptionRefusal.OVER_REFUNDED
+    opened = reserve(shop, Open(new_id(), shop.sold(account, "unit", "cash"), 2))
+    service.end_session(shop.engine, shop.clock, shop.operator_id, opened.session_id, 2, "test")
+    assert shop.money(account) == (1_200_000, 0)
     shop.assert_sound()

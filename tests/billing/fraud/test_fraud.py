@@ -335,6 +335,20 @@ def test_refusals_in_a_row_suspend(books: Books) -> None:
     assert [(entry.reason, entry.made_by) for entry in shown.suspensions] == [("limits-passed", "gateway")]
 
 
+def test_refusals_from_before_a_lift_suspend_no_more(books: Books) -> None:
+    account_id, price = books.account(9 * UNIT), books.rate()
+    bind(books, account_id, concurrent_calls=0, suspend_after=3)
+    for _ in range(2):
+        for _ in range(3):
+            books.clock.advance(1)
+            assert ask(books, account_id, price) is FraudRefusal.CONCURRENT_CALLS
+        assert ask(books, account_id, price) is FraudRefusal.SUSPENDED
+        books.clock.advance(60)
+        service.lift(books.engine, books.clock, books.number(account_id), by="clerk", note="was our fault")
+    shown = service.describe(books.engine, books.clock, books.number(account_id))
+    assert [entry.action for entry in shown.suspensions] == ["lifted", "suspended"] * 2
+
+
 def test_refusals_are_kept_for_good(books: Books) -> None:
     account_id, price = books.account(9 * UNIT), books.rate()
     bind(books, account_id, concurrent_calls=0)
