@@ -204,25 +204,25 @@ def close_account(engine: Engine, clock: Clock, *, number: str, by: str, note: s
     Refused while a call holds money of it.
     """
     with transaction(engine) as conn:
-        found = _account(conn, number, lock=True)
+        found = named_account(conn, number, lock=True)
         if found.held_micros > 0:
             raise StaffError(f"a call is using account {number}: try again when it has ended")
         if found.state is AccountState.CLOSED:
             raise StaffError(f"account {number} is closed already")
         store.close_account(conn, found.id, at=clock.now(), by=by, note=note)
-        return _account(conn, number)
+        return named_account(conn, number)
 
 
 def find_account(engine: Engine, number: str) -> Account:
     """An account by its number."""
     with reading(engine) as conn:
-        return _account(conn, number)
+        return named_account(conn, number)
 
 
 def describe_account(engine: Engine, number: str) -> tuple[Account, list[AccountLine], list[IssuedPin]]:
     """An account with its lines and its PINs, as they are at one moment."""
     with reading(engine) as conn:
-        found = _account(conn, number)
+        found = named_account(conn, number)
         return found, store.lines(conn, account_id=found.id, limit=1000), store.pins(conn, found.id)
 
 
@@ -234,9 +234,9 @@ def list_accounts(engine: Engine, *, operator_code: str | None = None, limit: in
 
 def add_line(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line: str, code: str | None = None) -> str:
     """Let a line open an account, with an access code where several share the line; gives the line in E.164."""
-    _check_code(code)
+    check_code(code)
     with transaction(engine) as conn:
-        found = _open_account(conn, number)
+        found = open_account(conn, number)
         ani = typed_line(line, found.home_country)
         others = store.every_account_on_line(conn, ani)
         if any(other.account_id == found.id for other in others):
@@ -244,7 +244,7 @@ def add_line(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line:
         conflict = code_conflict(others, with_code=code is not None)
         if conflict is not None:
             raise StaffError(conflict)
-        code_hash = _free_code_hash(conn, pepper, ani, code, found.id)
+        code_hash = free_code_hash(conn, pepper, ani, code, found.id)
         store.insert_line(conn, account_id=found.id, ani=ani, code_hash=code_hash, at=clock.now())
     return ani
 
@@ -252,7 +252,7 @@ def add_line(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line:
 def remove_line(engine: Engine, clock: Clock, *, number: str, line: str, by: str, note: str) -> str:
     """Take a line off an account, with a note; gives the line in E.164."""
     with transaction(engine) as conn:
-        found = _account(conn, number)
+        found = named_account(conn, number)
         ani = typed_line(line, found.home_country)
         if not store.remove_line(conn, account_id=found.id, ani=ani, at=clock.now(), by=by, note=note):
             raise NotFoundError(f"{ani} is not on account {number}")
@@ -262,20 +262,8 @@ def remove_line(engine: Engine, clock: Clock, *, number: str, line: str, by: str
 def list_lines(engine: Engine, *, number: str | None = None, limit: int = 1000) -> list[AccountLine]:
     """Lines of one account or of all."""
     with reading(engine) as conn:
-        account_id = None if number is None else _account(conn, number).id
+        account_id = None if number is None else named_account(conn, number).id
         return store.lines(conn, account_id=account_id, limit=limit)
-
-
-def set_code(engine: Engine, clock: Clock, pepper: Pepper, *, number: str, line: str, code: str) -> str:
-    """Set the access code that picks this account on a line; gives the line in E.164."""
-    _check_code(code)
-    with transaction(engine) as conn:
-        found = _open_account(conn, number)
-        ani = typed_line(line, found.home_country)
-        code_hash = _free_code_hash(conn, pepper, ani, code, found.id)
-        if not store.set_code(conn, account_id=found.id, ani=ani, code_hash=code_hash, at=clock.now()):
-            raise NotFoundError(f"{ani} is not on account {number}")
-    return ani
 
 
 def issue_pin(
@@ -302,33 +290,37 @@ def issue_pin(
 def revoke_pins(engine: Engine, clock: Clock, *, number: str, by: str, note: str, pin_id: int | None = None) -> int:
     """Revoke one PIN of an account, or all; gives how many."""
     with transaction(engine) as conn:
-        found = _account(conn, number)
+        found = named_account(conn, number)
         revoked = store.revoke_pins(conn, account_id=found.id, pin_id=pin_id, at=clock.now(), by=by, note=note)
     if revoked == 0:
         raise NotFoundError(f"account {number} has no such PIN that is not revoked")
     return revoked
 
 
-def _account(conn: Connection, number: str, *, lock: bool = False) -> Account:
+def named_account(conn: Connection, number: str, *, lock: bool = False) -> Account:
+    """An account by its number, in a transaction under way; raises NotFoundError."""
     found = store.account_by_number(conn, number, lock=lock)
     if found is None:
         raise NotFoundError(f"no account {number}")
     return found
 
 
-def _open_account(conn: Connection, number: str) -> Account:
-    found = _account(conn, number)
+def open_account(conn: Connection, number: str) -> Account:
+    """An open account by its number, in a transaction under way; raises NotFoundError, StaffError for a closed one."""
+    found = named_account(conn, number)
     if found.state is not AccountState.OPEN:
         raise StaffError(f"account {number} is {found.state}")
     return found
 
 
-def _check_code(code: str | None) -> None:
+def check_code(code: str | None) -> None:
+    """Raises StaffError for what cannot be an access code."""
     if code is not None and not is_access_code(code):
         raise StaffError("access code: one to four digits, a star may stand before them")
 
 
-def _free_code_hash(conn: Connection, pepper: Pepper, ani: str, code: str | None, account_id: int) -> str | None:
+def free_code_hash(conn: Connection, pepper: Pepper, ani: str, code: str | None, account_id: int) -> str | None:
+    """The hash a code is kept as; raises StaffError when another account on the line has this code."""
     if code is None:
         return None
     taken = store.account_of_code(conn, ani, pepper.digests("code", ani, code))

@@ -32,6 +32,9 @@ def attach(app: typer.Typer) -> None:
     lines.command("list", epilog="Example: tollgate line list --account 4155550100")(list_lines)
     codes = command_group(app, "code", "Access codes: which account is meant on a shared line.")
     codes.command("set", epilog="Example: tollgate code set 4155550100 +12125550100 < code.txt")(set_code)
+    codes.command("remove", epilog='Example: tollgate code remove 4155550100 +12125550100 --reason "shared no more"')(
+        remove_code
+    )
 
 
 def add(
@@ -97,7 +100,7 @@ def list_lines(
 
 def set_code(account: AccountNumber, line: Line, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Set the access code of an account on a line: asked for, or the first line of stdin; never shown again."""
-    from billing.accounts import service
+    from billing.accounts.codes import service
     from runtime.clock import SystemClock
 
     engine, pepper = open_keyed(dry_run=dry_run)
@@ -106,3 +109,18 @@ def set_code(account: AccountNumber, line: Line, dry_run: DryRun = False, as_jso
         print_document({"account": account, "line": ani, "has_code": True})
     else:
         print_done(f"account {account} has an access code on {ani}")
+
+
+def remove_code(
+    account: AccountNumber, line: Line, reason: Reason, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Let a line open an account without an access code again; refused while other accounts are on the line."""
+    from billing.accounts.codes import service
+    from runtime.clock import SystemClock
+
+    engine = open_engine(open_settings(), dry_run=dry_run)
+    ani = service.remove_code(engine, SystemClock(), number=account, line=line, by=staff_name(), note=reason)
+    if as_json:
+        print_document({"account": account, "line": ani, "has_code": False, "dry_run": dry_run})
+    else:
+        print_done(f"line {ani} opens account {account} without an access code")

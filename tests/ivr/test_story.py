@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from ani.negative import service as negative_service
 from ani.negative.block import NegativeReason, NewBlock
 from billing.accounts import service as account_service
+from billing.accounts.codes.service import set_code
 from billing.blocks import service as block_service
 from billing.bundles import service as bundle_service
 from billing.bundles.offer import Offer
@@ -151,7 +152,7 @@ def test_how_old_a_pin_or_code_is_that_opened_the_account(town: Town, shelf: She
     town.account("bob", 5_000_000, line=SHARED, code="2")
     clock.advance(60)
     pin = town.pin(ann)
-    account_service.set_code(town.engine, clock, town.pepper, number=ann.number, line=SHARED, code="3")
+    set_code(town.engine, clock, town.pepper, number=ann.number, line=SHARED, code="3")
     clock.advance(86_400)
 
     def accepted(told: Told, step: str) -> dict[str, object]:

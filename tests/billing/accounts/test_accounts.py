@@ -14,6 +14,7 @@ from ani.lockout.lockout import Limits, Lock, Scope
 from ani.lockout.store import record_wrong
 from billing.accounts import service, store
 from billing.accounts.account import AccountRefusal, AccountState, is_access_code, is_account_number, is_pin
+from billing.accounts.codes.service import set_code
 from billing.accounts.tables import account, account_line, pin
 from runtime.database import reading, rehearsing, transaction
 from runtime.faults import NotFoundError, StaffError
@@ -124,7 +125,7 @@ def test_accounts_on_one_line_are_told_apart_by_code(engine: Engine, clock: Sett
         service.add_line(engine, clock, pepper, number="2", line=LINE)
     with pytest.raises(StaffError, match="account 1 is on this line without"):
         service.add_line(engine, clock, pepper, number="2", line=LINE, code="2")
-    service.set_code(engine, clock, pepper, number="1", line=LINE, code="*79")
+    set_code(engine, clock, pepper, number="1", line=LINE, code="*79")
     with pytest.raises(StaffError, match="choose another"):
         service.add_line(engine, clock, pepper, number="2", line=LINE, code="*79")
     service.add_line(engine, clock, pepper, number="2", line=LINE, code="79")
@@ -144,7 +145,7 @@ def test_a_line_is_taken_off_with_a_note_and_may_come_back(
     with pytest.raises(NotFoundError, match="is not on account 1"):
         service.remove_line(engine, clock, number="1", line=LINE, by="ann", note="again")
     with pytest.raises(NotFoundError, match="is not on account 1"):
-        service.set_code(engine, clock, pepper, number="1", line=LINE, code="7")
+        set_code(engine, clock, pepper, number="1", line=LINE, code="7")
     service.add_line(engine, clock, pepper, number="1", line=LINE)
     with reading(engine) as conn:
         rows = conn.execute(

@@ -115,6 +115,14 @@ def test_lines_and_codes(terminal: Terminal) -> None:
         ("200", LINE, True),
     ]
     assert terminal.run("code", "set", "100", LINE, keyed="12345\n").code == 1
+    assert terminal.run("code", "remove", "100", LINE).code == 2
+    refused = terminal.run("code", "remove", "100", LINE, "--reason", "x")
+    assert (refused.code, "account 200 is on" in refused.err) == (1, True)
+    terminal.must("line", "remove", "200", LINE, "--reason", "moved")
+    terminal.must("code", "remove", "100", LINE, "--reason", "alone", "--dry-run")
+    gone = terminal.must("code", "remove", "100", LINE, "--reason", "alone", "--json").document
+    assert gone == {"account": "100", "line": LINE, "has_code": False, "dry_run": False}
+    assert terminal.run("code", "remove", "100", LINE, "--reason", "alone").code == 3
     assert terminal.run("line", "remove", "100", LINE).code == 2
     terminal.must("line", "remove", "100", LINE, "--reason", "moved")
     assert terminal.run("line", "remove", "100", LINE, "--reason", "moved").code == 3

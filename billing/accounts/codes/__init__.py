@@ -1,0 +1,1 @@
+"""Access codes: which account is meant on a line that several share."""
