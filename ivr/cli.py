@@ -8,6 +8,7 @@ from ivr.demo import cli as demo
 from runtime.command import (
     AsJson,
     CommandError,
+    DryRun,
     ExitCode,
     Reason,
     command_group,
@@ -21,6 +22,8 @@ from runtime.command import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
     from billing.calls.call import LiveCall
     from runtime.settings import Settings
 
@@ -62,23 +65,28 @@ def _require_secrets(settings: "Settings") -> None:
             raise CommandError(f"{name} is empty: set it in tollgate.toml to the value the switch was rendered with")
 
 
-def _rows(settings: "Settings") -> "list[LiveCall]":
+def _rows(engine: "Engine") -> "list[LiveCall]":
     from billing.calls import store
     from runtime.database import reading
 
-    with reading(open_engine(settings)) as connection:
+    with reading(engine) as connection:
         return store.live_calls(connection, None)
 
 
 def live(as_json: AsJson = False) -> None:
-    """The calls that are up now, with the seconds the switch counts.
+    """The calls that are up now, with the seconds the switch counts. Exit code 75: the switch does not answer.
 
     Example: tollgate call live
     """
+    from billing.accounts.store import account_numbers
     from ivr.ami.desk import open_desk
+    from runtime.database import reading
 
     settings = open_settings()
-    rows = _rows(settings)
+    engine = open_engine(settings)
+    rows = _rows(engine)
+    with reading(engine) as connection:
+        numbers = account_numbers(connection, (row.call.account_id for row in rows))
     ami = settings.ami
     with open_desk(ami.host, ami.port, ami.username, ami.secret.get_secret_value()) as desk:
         channels = {channel.get("Uniqueid", ""): channel for channel in desk.channels()}
@@ -86,7 +94,8 @@ def live(as_json: AsJson = False) -> None:
     for row in (live_call.call for live_call in rows):
         channel = channels.get(row.uniqueid)
         seconds = int(channel.get("Seconds", "0")) if channel else None
-        table.append((row.call_id, row.state, row.ani, row.destination, row.account_id, seconds, row.channel))
+        number = numbers.get(row.account_id or 0)
+        table.append((row.call_id, row.state, row.ani, row.destination, number, seconds, row.channel))
     if as_json:
         print_document([dict(zip(LIVE_COLUMNS, line, strict=True)) for line in table])
     else:
@@ -96,9 +105,10 @@ def live(as_json: AsJson = False) -> None:
 def hangup(
     call: Annotated[str, typer.Argument(help="The call's id, or the beginning of it.")],
     reason: Reason,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """End a call that is up; it is charged for the time it was connected.
+    """End a call that is up; it is charged for the time it was connected. Exit code 75: the switch does not answer.
 
     Example: tollgate call hangup 0192f3 --reason "stolen card"
     """
@@ -109,21 +119,25 @@ def hangup(
     from runtime.clock import SystemClock
 
     settings = open_settings()
-    found = [row.call for row in _rows(settings) if row.call.call_id.startswith(call)]
+    engine = open_engine(settings, dry_run=dry_run)
+    found = [row.call for row in _rows(engine) if row.call.call_id.startswith(call)]
     if len(found) != 1:
         problem = "no live call begins with" if not found else f"{len(found)} live calls begin with"
         raise CommandError(f"{problem} {call!r}", ExitCode.NOTHING if not found else ExitCode.USAGE)
     row, ami = found[0], settings.ami
     with open_desk(ami.host, ami.port, ami.username, ami.secret.get_secret_value()) as desk:
         noted = CallEvent(SystemClock().now(), "staff", "hangup", {"made_by": staff_name(), "reason": reason})
-        service.add_events(open_engine(settings), row.call_id, [noted])
-        ended = desk.hang_up(row.channel, CALL_REJECTED)
+        service.add_events(engine, row.call_id, [noted])
+        if dry_run:
+            ended = any(channel.get("Uniqueid") == row.uniqueid for channel in desk.channels())
+        else:
+            ended = desk.hang_up(row.channel, CALL_REJECTED)
     if not ended:
         raise CommandError(f"the switch has no channel for call {row.call_id} any more", ExitCode.NOTHING)
     if as_json:
-        print_document({"call": row.call_id, "ended": True})
+        print_document({"call": row.call_id, "ended": not dry_run, "dry_run": dry_run})
     else:
-        print_done(f"call {row.call_id} ended")
+        print_done(f"call {row.call_id} {'would end' if dry_run else 'ended'}")
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -1,6 +1,6 @@
 """Accounts, their lines, access codes and PINs in the database. Only keyed hashes of codes and PINs are ever here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +82,13 @@ def account_by_number(conn: Connection, number: str, *, lock: bool = False) -> A
     """An account by its number; `lock` keeps other writers of it waiting until the transaction ends."""
     query = _BY_NUMBER.with_for_update(of=account) if lock else _BY_NUMBER
     return _account(conn.execute(query, {"number": number}).first())
+
+
+def account_numbers(conn: Connection, ids: Iterable[int | None]) -> dict[int, str]:
+    """The numbers of these accounts, by which people know them; none for None."""
+    wanted = {account_id for account_id in ids if account_id is not None}
+    rows = conn.execute(sa.select(account.c.id, account.c.number).where(account.c.id.in_(wanted))) if wanted else ()
+    return {row[0]: row[1] for row in rows}
 
 
 def accounts(conn: Connection, *, operator_code: str | None = None, limit: int) -> list[Account]:

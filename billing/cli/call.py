@@ -23,8 +23,6 @@ from runtime.command import (
 from runtime.faults import NotFoundError
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from billing.calls.call import Call, Cdr
     from billing.calls.explanation import Explanation
 
@@ -50,6 +48,7 @@ def list_calls(
 ) -> None:
     """List calls that have ended; who looked is kept."""
     from billing.accounts.service import find_account
+    from billing.accounts.store import account_numbers
     from billing.calls.store import list_cdrs
     from runtime.database import reading
 
@@ -65,7 +64,7 @@ def list_calls(
             account_id=account_id,
             ani=line,
         )
-        numbers = _account_numbers(engine, {record.account_id for record in found})
+        numbers = account_numbers(conn, (record.account_id for record in found))
     keep_who_looked(settings, engine, [(record.ani, record.account_id) for record in found], "call list")
     if as_json:
         print_document([_cdr_document(record, numbers) for record in found])
@@ -118,6 +117,7 @@ def explain(call: CallId, as_json: AsJson = False) -> None:
 
 
 def _find(id_or_prefix: str, why: str) -> "tuple[Explanation, dict[int, str]]":
+    from billing.accounts.store import account_numbers
     from billing.calls import service
     from billing.calls.call import AmbiguousCallError
     from billing.calls.store import find_call
@@ -128,21 +128,13 @@ def _find(id_or_prefix: str, why: str) -> "tuple[Explanation, dict[int, str]]":
     try:
         with reading(engine) as conn:
             call = find_call(conn, id_or_prefix)
+            numbers = account_numbers(conn, () if call is None else (call.account_id,))
     except AmbiguousCallError:
         raise CommandError(f"several calls begin with {id_or_prefix}: give more of the id") from None
     if call is None:
         raise NotFoundError(f"no call {id_or_prefix}")
     keep_who_looked(settings, engine, [(call.ani, call.account_id)], f"call {why} {call.call_id}")
-    return service.explain(engine, call.call_id), _account_numbers(engine, {call.account_id})
-
-
-def _account_numbers(engine: "Engine", ids: set[int | None]) -> dict[int, str]:
-    from billing.accounts.store import account_by_id
-    from runtime.database import reading
-
-    with reading(engine) as conn:
-        found = [account_by_id(conn, account_id) for account_id in ids if account_id is not None]
-    return {account.id: account.number for account in found if account is not None}
+    return service.explain(engine, call.call_id), numbers
 
 
 def _call_document(call: "Call", numbers: dict[int, str]) -> dict[str, object]:

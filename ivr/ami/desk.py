@@ -11,13 +11,17 @@ from typing import Any
 
 from asterisk.ami import AMIClient, SimpleAction
 
-from runtime.faults import StaffError
+from runtime.faults import BusyError, StaffError
 
 ANSWER_TIMEOUT_S = 5
 
 
-class SwitchUnreachableError(StaffError):
+class SwitchUnreachableError(BusyError):
     """The switch cannot be asked now; the message says what to look at."""
+
+
+class LoginRefusedError(StaffError):
+    """The switch answers, but does not know this user and secret."""
 
 
 class Desk:
@@ -64,17 +68,19 @@ class Desk:
 
 @contextmanager
 def open_desk(host: str, port: int, username: str, secret: str) -> Iterator[Desk]:
-    """A desk at this switch; raises SwitchUnreachableError when it cannot be reached or refuses the login."""
+    """A desk at this switch; raises SwitchUnreachableError, or LoginRefusedError."""
     client = AMIClient(address=host, port=port, timeout=ANSWER_TIMEOUT_S)
     try:
         answer = client.login(username=username, secret=secret).response
     except OSError as error:
+        client.finished = threading.Event()  # without one the library cannot close the socket that it opened
+        client.disconnect()
         raise SwitchUnreachableError(f"no switch answers on {host}:{port} ({error.strerror or error})") from None
     try:
         if answer is None:
             raise SwitchUnreachableError(f"the switch on {host}:{port} accepts connections but does not answer")
         if answer.is_error():
-            raise SwitchUnreachableError(f"the switch refuses the user {username!r}: check ami.username and ami.secret")
+            raise LoginRefusedError(f"the switch refuses the user {username!r}: check ami.username and ami.secret")
         yield Desk(client)
     finally:
         client.logoff()

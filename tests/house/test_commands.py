@@ -38,8 +38,8 @@ READ_ONLY = frozenset(
         "usage",
     }
 )
-WRITES_ELSEWHERE = frozenset({"asterisk render", "call hangup", "demo up", "negative export"})
-"""Not the database of this installation: these write files or a database of their own, or tell the switch."""
+WRITES_ELSEWHERE = frozenset({"asterisk render", "demo up", "negative export"})
+"""Not the database of this installation: these write files or a database of their own."""
 CAN_BE_UNDONE = frozenset({"route remove"})
 DESTRUCTIVE = frozenset({"close", "revoke", "remove", "hangup", "block", "unblock", "void"})
 HEAVY = ("sqlalchemy", "alembic", "pydantic_settings", "psycopg", "phonenumbers", "panoramisk", "asyncio")

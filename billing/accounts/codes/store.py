@@ -9,9 +9,10 @@ from billing.accounts.tables import account_line
 
 
 def end_code(conn: Connection, *, account_id: int, ani: str, at: datetime, by: str, note: str) -> bool:
-    """Clear the code of an account on a line; false when there is none. The line as it was with it stays in a row that has ended, with the note.
+    """Clear the code of an account on a line; false when there is none.
 
-    The row that goes on keeps its id, and so what else is set for the account on this line.
+    The line as it was with it stays in a row that has ended, with the note. The row that goes on keeps its id, and so
+    what else is set for the account on this line.
     """
     is_it = sa.and_(
         account_line.c.account_id == account_id,
