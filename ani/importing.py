@@ -18,6 +18,7 @@ from runtime.csv_import import (
     Rejected,
     RejectFile,
     Row,
+    Tell,
     Watch,
     batches,
     read_rows,
@@ -41,6 +42,7 @@ class Source:
     home_country: str = "US"
     watch: Watch | None = None
     batch_rows: int = BATCH_ROWS
+    tell_ignored: Tell | None = None
 
 
 def load_file(
@@ -56,7 +58,7 @@ def load_file(
     would load, as it does not see its own earlier batches. Raises CsvFileError; what was loaded before it stays loaded.
     """
     result = ImportResult()
-    rows = read_rows(source.path, columns, source.mapping, parse, source.watch)
+    rows = read_rows(source.path, columns, source.mapping, parse, source.watch, tell_ignored=source.tell_ignored)
     with source.rejects:
         for batch in batches(rows, source.batch_rows):
             good = [row.value for row in batch if isinstance(row, Row)]

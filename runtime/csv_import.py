@@ -1,13 +1,15 @@
 """Reading CSV files that people made: header checked, bad rows told apart with their line and reason, good rows kept.
 
 Files are UTF-8 (a byte order mark is passed over), comma separated, quoted as in RFC 4180, with a header row. Columns
-are found by name, whatever their case and order; columns nobody asked for are ignored. Blank lines are passed over.
+are found by name, whatever their case and order. A column nobody asked for is ignored, and told; one that is called
+nearly like a missing one is taken for misspelled, and the file refused. Blank lines are passed over.
 """
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from io import TextIOWrapper
 from itertools import islice
 from operator import itemgetter
@@ -18,6 +20,9 @@ from typing import Any, Generic, TextIO, TypeVar
 T = TypeVar("T")
 
 HIDDEN = "***"
+UNUSED = "-"
+"""The field that a column is mapped to which is not to be read, nor taken for another."""
+_CLOSE = 0.8
 _WATCH_EVERY_ROWS = 1000
 _REJECT_HEADER = ("line", "reason")
 _LONGEST_SECRET_DIGITS = 9
@@ -83,10 +88,12 @@ class ImportResult:
 
 Watch = Callable[[int, int, int], None]
 """Told now and then while a file is read: rows so far, bytes so far, bytes in all."""
+Tell = Callable[[Sequence[str]], None]
+"""Told which columns of a file are not read, once its header was."""
 
 
 def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
-    """`--map COLUMN=FIELD` options as {column of the file: field of the import}; raises CsvFileError."""
+    """`--map COLUMN=FIELD` options as {column of the file: field of the import, or UNUSED}; raises CsvFileError."""
     mapping: dict[str, str] = {}
     for pair in pairs:
         column, equals, field = (part.strip() for part in pair.rpartition("="))
@@ -106,12 +113,15 @@ def read_rows(
     watch: Watch | None = None,
     *,
     skip: int = 0,
+    tell_ignored: Tell | None = None,
+    further: Iterable[str] = (),
 ) -> Iterator[Row[T] | Rejected]:
     """Each row of the file, parsed or rejected, in order, but for the first `skip`; memory does not grow with the file.
 
     `parse` gets every field of `columns` (absent optional ones as ""), white space trimmed and runs of it made one
     space, free of control characters; it returns the value or raises BadRowError. Raises CsvFileError, at the first
-    row asked for, when the file cannot be read or lacks a required column.
+    row asked for, when the file cannot be read, lacks a required column, or has one that is nearly called like a field
+    it lacks: one of `columns` or of the `further` fields, which are known and left out of `columns`.
     """
     try:
         octets = path.open("rb")
@@ -121,6 +131,9 @@ def read_rows(
         size = os.fstat(octets.fileno()).st_size
         reader = csv.reader(file, strict=True)
         layout = _read_layout(path, reader, columns, mapping)
+        ignored = _ignored(path, layout, mapping, {*layout.names, *further})
+        if tell_ignored is not None and ignored:
+            tell_ignored([layout.shown_name(name) for name in ignored])
         for count, (line, cells, fault) in enumerate(_records(reader), start=1):
             if watch is not None and count % _WATCH_EVERY_ROWS == 0:
                 watch(count, octets.tell(), size)
@@ -173,6 +186,10 @@ class _Layout:
         """Cells and header of a row in which nothing is secret; else nothing."""
         return () if self.hidden else (tuple(cells), self.header)
 
+    def shown_name(self, name: str) -> str:
+        """A column's name as it may be shown: a file without a header has its first row there."""
+        return HIDDEN if self.hidden and _may_be_secret(name) else name
+
     def reject(self, line: int, reason: str, cells: Sequence[str]) -> Rejected:
         """The row as it may be shown: secrets hidden, and what may be one in the wrong place."""
         if not self.hidden:
@@ -207,7 +224,7 @@ def _read_layout(path: Path, reader: Any, columns: Sequence[Column], mapping: Ma
     # A file without a header has its first row there.
     shown_header = ", ".join(HIDDEN if secret and _may_be_secret(cell) else cell for cell in header)
     for column_name, wanted in mapping.items():
-        if wanted not in known:
+        if wanted not in known | {UNUSED}:
             raise CsvFileError(f"--map {column_name}={wanted}: no such field; fields are {', '.join(sorted(known))}")
         if column_name.lower() not in names:
             raise CsvFileError(f"--map {column_name}={wanted}: the file has no such column; it has {shown_header}")
@@ -235,6 +252,27 @@ def _read_layout(path: Path, reader: Any, columns: Sequence[Column], mapping: Ma
     # The first is named twice, so that a single one too gives a tuple.
     pick = itemgetter(places[0], *places)
     return _Layout(header, positions, absent, hidden, fields[:1] + fields, pick)
+
+
+def _ignored(path: Path, layout: _Layout, mapping: Mapping[str, str], known: Iterable[str]) -> list[str]:
+    """The columns that nobody asked for; raises CsvFileError for one nearly called like a field that is missing.
+
+    A field that the file has, or that another column was mapped to, is not missing.
+    """
+    missing = set(known) - layout.positions.keys()
+    ignored = []
+    for name in layout.header:
+        lower = name.lower()
+        if not name or lower in mapping or lower in layout.positions or lower in _REJECT_HEADER:
+            continue
+        meant = get_close_matches(lower, missing, n=1, cutoff=_CLOSE)
+        if meant:
+            raise CsvFileError(
+                f"{path}: there is no column {layout.shown_name(name)}; {meant[0]} is meant? Write it so, or use "
+                f"--map COLUMN={meant[0]}, or --map COLUMN={UNUSED} for a column that is not to be read"
+            )
+        ignored.append(name)
+    return ignored
 
 
 def _records(reader: Any) -> Iterator[tuple[int, list[str], str | None]]:
@@ -333,33 +371,3 @@ class RejectFile:
     ) -> None:
         if self._file is not None:
             self._file.close()
-
-
-class Progress:
-    """A Watch that says how far a file is: a line every `every_s` seconds, rewritten in place on a terminal."""
-
-    def __init__(self, stream: TextIO, now_s: Callable[[], float], every_s: float = 10.0) -> None:
-        self._stream = stream
-        self._now_s = now_s
-        self._in_place = stream.isatty()
-        self._every_s = 0.5 if self._in_place else every_s
-        self._started_s = self._said_s = now_s()
-
-    def __call__(self, rows: int, position: int, size: int) -> None:
-        """Say it, when it is time."""
-        now_s = self._now_s()
-        if now_s - self._said_s < self._every_s:
-            return
-        self._said_s = now_s
-        spent_s = now_s - self._started_s
-        left_s = spent_s * (size - position) / position if position else 0.0
-        share = 100 * position // size if size else 100
-        text = f"{rows} rows, {share} %, {rows / spent_s:.0f} rows/s, {left_s:.0f} s left"
-        self._stream.write(f"\r\x1b[K{text}" if self._in_place else f"{text}\n")
-        self._stream.flush()
-
-    def end(self) -> None:
-        """Clear the terminal's line."""
-        if self._in_place:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()

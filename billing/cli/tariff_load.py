@@ -10,13 +10,15 @@ from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
+from ani.cli_import import say_ignored
 from billing.tariffs import service
 from billing.tariffs.loading.service import BadRowsError, Loaded, load_file
 from billing.tariffs.tariff import ImportRefusal
 from runtime import command, database
 from runtime.clock import SystemClock
 from runtime.command import CommandError, ExitCode
-from runtime.csv_import import CsvFileError, Progress, RejectFile, parse_mapping
+from runtime.csv_import import CsvFileError, RejectFile, parse_mapping
+from runtime.csv_progress import Progress
 
 _REFUSALS = {
     ImportRefusal.CURRENCY: "the tariff has another currency; a tariff never changes its currency",
@@ -53,11 +55,13 @@ def load(ask: Ask, *, whole: bool, dry_run: bool, as_json: bool) -> int:
         owner = service.find_owner(conn, ask.operator)
     currency = ask.currency.upper() or owner.currency
     wanted = service.TariffImport(owner.id, ask.tariff, currency, effective_at, ask.file.name)
-    loaded = _rehearse(engine, ask, wanted) if dry_run else _load(engine, ask, wanted, whole=whole)
+    ignored: list[str] = []
+    loaded = _rehearse(engine, ask, wanted, ignored) if dry_run else _load(engine, ask, wanted, ignored, whole=whole)
+    say_ignored(ignored)
     if whole and loaded.rejected:
         raise CommandError(f"{loaded.rejected} bad rows: nothing was loaded (--whole)")
     if isinstance(loaded.answer, service.Imported):
-        _print_imported(loaded, dry_run=dry_run, as_json=as_json)
+        _print_imported(loaded, ignored, dry_run=dry_run, as_json=as_json)
         return ExitCode.PARTIAL if loaded.rejected else ExitCode.OK
     if loaded.answer is not ImportRefusal.UNCHANGED:
         raise CommandError(_REFUSALS[loaded.answer])
@@ -86,29 +90,29 @@ def read_usual(pairs: tuple[str, ...]) -> dict[str, str]:
     return usual
 
 
-def _load(engine: Engine, ask: Ask, wanted: service.TariffImport, *, whole: bool) -> Loaded:
-    with _reading(ask, wanted.currency) as (deck, rejects, progress):
+def _load(engine: Engine, ask: Ask, wanted: service.TariffImport, ignored: list[str], *, whole: bool) -> Loaded:
+    with _reading(ask, wanted.currency, ignored) as (deck, rejects, progress):
         try:
             return load_file(engine, SystemClock(), wanted, deck, rejects, progress, whole=whole)
         except BadRowsError:
             return Loaded(ImportRefusal.EMPTY, 0, 0, rejects.count)
 
 
-def _rehearse(engine: Engine, ask: Ask, wanted: service.TariffImport) -> Loaded:
+def _rehearse(engine: Engine, ask: Ask, wanted: service.TariffImport, ignored: list[str]) -> Loaded:
     """All in one transaction, which is rolled back."""
-    with _reading(ask, wanted.currency) as (deck, rejects, progress):
+    with _reading(ask, wanted.currency, ignored) as (deck, rejects, progress):
         rates = list(deck.rates(rejects, progress))
         answer = service.import_tariff(engine, SystemClock(), wanted, rates)
         return Loaded(answer, len(rates), 0, rejects.count)
 
 
 @contextmanager
-def _reading(ask: Ask, currency: str) -> Iterator[tuple[service.Deck, RejectFile, Progress]]:
-    """The deck, its reject file and its progress; says at the end what was rejected."""
+def _reading(ask: Ask, currency: str, ignored: list[str]) -> Iterator[tuple[service.Deck, RejectFile, Progress]]:
+    """The deck, its reject file and its progress; says at the end what was rejected, and adds what was `ignored`."""
     progress = Progress(sys.stderr, SystemClock().monotonic_s)
     try:
         mapping = parse_mapping(ask.mapping)
-        deck = service.Deck(ask.file, currency, mapping, read_usual(ask.usual), ask.negative)
+        deck = service.Deck(ask.file, currency, mapping, read_usual(ask.usual), ask.negative, ignored.extend)
         with RejectFile(ask.reject_file or RejectFile.beside(ask.file)) as rejects:
             yield deck, rejects, progress
     except CsvFileError as error:
@@ -125,7 +129,7 @@ def _reading(ask: Ask, currency: str) -> Iterator[tuple[service.Deck, RejectFile
         )
 
 
-def _print_imported(loaded: Loaded, *, dry_run: bool, as_json: bool) -> None:
+def _print_imported(loaded: Loaded, ignored: list[str], *, dry_run: bool, as_json: bool) -> None:
     imported = loaded.answer
     if not isinstance(imported, service.Imported):
         return
@@ -141,6 +145,6 @@ def _print_imported(loaded: Loaded, *, dry_run: bool, as_json: bool) -> None:
     if loaded.resumed:
         document["resumed_after"] = loaded.resumed
     if as_json:
-        command.print_document(document)
+        command.print_document(document | {"ignored_columns": ignored})
     else:
         command.print_record(document | {"dry_run": "yes" if dry_run else "no"})

@@ -25,7 +25,7 @@ from billing.tariffs.tariff import (
     version_in_effect,
 )
 from runtime.clock import Clock
-from runtime.csv_import import BadRowError, Column, ImportResult, Rejected, RejectFile, Watch, read_rows
+from runtime.csv_import import BadRowError, Column, ImportResult, Rejected, RejectFile, Tell, Watch, read_rows
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
 
@@ -96,6 +96,7 @@ class Deck:
     mapping: Mapping[str, str] = field(default_factory=dict)
     usual: Mapping[str, str] = field(default_factory=dict)
     negative: bool = False
+    tell_ignored: Tell | None = None
 
     def rates(self, rejects: RejectFile, watch: Watch | None = None) -> Iterator[Rate]:
         """The good rows in the order of the file; bad ones go to the reject file.
@@ -117,7 +118,11 @@ class Deck:
             of_service.add(rate.prefix)
             return rate
 
-        for row in read_rows(self.path, self._columns(), self.mapping, parse, watch):
+        columns = self._columns()
+        rows = read_rows(
+            self.path, columns, self.mapping, parse, watch, tell_ignored=self.tell_ignored, further=_TERM_NAMES
+        )
+        for row in rows:
             if isinstance(row, Rejected):
                 rejects.write(row)
             else:

@@ -33,6 +33,7 @@ def test_listings_are_loaded_and_shown(terminal: Terminal) -> None:
         "unchanged": 0,
         "reject_file": "lines.csv.rejected.csv",
         "dry_run": False,
+        "ignored_columns": [],
     }
     assert Path("lines.csv.rejected.csv").read_text().splitlines()[1] == "3,ani: not a telephone number,hello,Roe,"
     assert terminal.run(*ask).document["unchanged"] == 1
@@ -48,6 +49,23 @@ def test_persons_are_loaded_without_showing_a_digit(terminal: Terminal) -> None:
     assert answer.out == "1 loaded, 0 unchanged, 1 rejected\n"
     assert answer.err == "rejected rows: bad.csv\n"
     assert "7391" not in answer.out + answer.err + Path("bad.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("ask", "header", "meant"),
+    [
+        (("listing", "import", "--source", "acme"), "ani,name,adress", "address"),
+        (("identity", "import", "--source", "bureau"), "ani,last_name,birth_on,ssn_last_for", "ssn_last_four"),
+        (("negative", "import"), "ani,reason,untill", "until"),
+    ],
+)
+def test_a_column_that_is_nearly_a_field_is_not_passed_over(
+    terminal: Terminal, ask: tuple[str, ...], header: str, meant: str
+) -> None:
+    Path("rows.csv").write_text(f"{header}\n")
+    refused = terminal.run(*ask, "rows.csv")
+    assert (refused.code, refused.out) == (2, "")
+    assert f"no column {header.rsplit(',', 1)[1]}; {meant} is meant?" in refused.err
 
 
 def test_a_line_is_blocked_listed_and_unblocked(terminal: Terminal) -> None:

@@ -13,7 +13,6 @@ from runtime.csv_import import (
     Column,
     CsvFileError,
     ImportResult,
-    Progress,
     Rejected,
     RejectFile,
     Row,
@@ -21,6 +20,7 @@ from runtime.csv_import import (
     parse_mapping,
     read_rows,
 )
+from runtime.csv_progress import Progress
 
 COLUMNS = (Column("number"), Column("name", required=False))
 SECRET = (Column("number"), Column("code", secret=True))
@@ -80,6 +80,7 @@ def test_maps_columns(tmp_path: Path) -> None:
         (b"number\n1\n", {"number": "colour"}, "no such field"),
         (b"number\n1\n", {"tel": "number"}, "no such column"),
         (b'"number\n', {}, "not CSV"),
+        (b"number,nam\n1,x\n", {}, "no column nam; name is meant"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(
@@ -87,6 +88,18 @@ def test_a_file_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(CsvFileError, match=says):
         list(read_rows(write(tmp_path, octets), COLUMNS, mapping, as_is))
+
+
+def test_columns_that_nobody_asked_for_are_told(tmp_path: Path) -> None:
+    file = write(tmp_path, b"number,Other,name,names,colour,\n1,x,y,z,w,\n")
+    told: list[str] = []
+    assert len(list(read_rows(file, COLUMNS, {"colour": "-"}, as_is, tell_ignored=told.extend))) == 1
+    assert told == ["Other", "names"]
+    with pytest.raises(CsvFileError, match="Other; others is meant"):
+        list(read_rows(file, COLUMNS, {}, as_is, further=("others",)))
+    told.clear()
+    list(read_rows(write(tmp_path, b"number,code,4321\n1,2,3\n"), SECRET, {}, as_is, tell_ignored=told.extend))
+    assert told == ["***"]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

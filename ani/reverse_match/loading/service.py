@@ -68,7 +68,15 @@ def load_listings(engine: Engine, clock: Clock, source: Source, supplier: str) -
     def parse(fields: dict[str, str]) -> Report:
         return parse_report(fields, source.home_country, supplier, now)
 
-    rows = read_rows(source.path, COLUMNS, source.mapping, parse, source.watch, skip=run.rows_read)
+    rows = read_rows(
+        source.path,
+        COLUMNS,
+        source.mapping,
+        parse,
+        source.watch,
+        skip=run.rows_read,
+        tell_ignored=source.tell_ignored,
+    )
     with source.rejects, _uncollected():
         for batch in batches(rows, source.batch_rows):
             run = _load_batch(engine, source, run, batch, now)

@@ -44,7 +44,9 @@ def import_pins(engine: Engine, clock: Clock, pepper: Pepper, source: Source, ow
 
     result = ImportResult()
     with source.rejects:
-        rows: Iterator[Row[Allocated] | Rejected] = read_rows(source.path, COLUMNS, source.mapping, one, source.watch)
+        rows: Iterator[Row[Allocated] | Rejected] = read_rows(
+            source.path, COLUMNS, source.mapping, one, source.watch, tell_ignored=source.tell_ignored
+        )
         for row in rows:
             if isinstance(row, Rejected):
                 source.rejects.write(row)

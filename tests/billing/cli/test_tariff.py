@@ -52,6 +52,32 @@ def test_bad_rows_go_to_the_reject_file_and_the_rest_is_loaded(terminal: Termina
     assert len(terminal.must("tariff", "show", "--rates", "--json").document) == 1
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"), [("incrementz", "increments"), ("Conect_Fee", "connect_fee"), ("fre", "free")]
+)
+def test_a_misspelled_column_changes_no_price_in_silence(
+    terminal: Terminal, tmp_path: Path, written: str, meant: str
+) -> None:
+    deck = tmp_path / "deck.csv"
+    deck.write_text(f"prefix,price_per_minute,{written}\n1,0.021,60\n")
+    for further in ((), ("--dry-run",)):
+        refused = terminal.run("tariff", "import", str(deck), *further)
+        assert (refused.code, refused.out) == (2, "")
+        assert f"no column {written}; {meant} is meant?" in refused.err
+    assert terminal.run("tariff", "list").code == 3
+    terminal.must("tariff", "import", str(deck), "--map", f"{written}={meant}", "--dry-run")
+    told = terminal.must("tariff", "import", str(deck), "--map", f"{written}=-", "--json")
+    assert (told.document["loaded"], told.document["ignored_columns"]) == (1, [])
+
+
+def test_columns_that_are_not_read_are_named(terminal: Terminal, tmp_path: Path) -> None:
+    deck = tmp_path / "deck.csv"
+    deck.write_text("line,reason,prefix,price_per_minute,Carrier,,margin\n2,no,1,0.021,acme,,3\n")
+    told = terminal.must("tariff", "import", str(deck), "--json")
+    assert told.document["ignored_columns"] == ["Carrier", "margin"]
+    assert "not read: Carrier, margin\n" in told.err
+
+
 def test_what_cannot_be_loaded_says_why(terminal: Terminal, tmp_path: Path) -> None:
     deck = tmp_path / "deck.csv"
     deck.write_text("prefix,price_per_minute\n44,cheap\n")
