@@ -111,15 +111,21 @@ def contradicts(one: Identity, other: Identity) -> bool:
     return bool(one.address and other.address) and not is_same_text(one.address, other.address)
 
 
-def succeed(held: Listing | None, report: Report, now: datetime, import_id: int | None = None) -> Listing | NoNews:
-    """The listing that holds once the report is in, or why the one held stands.
+def succeed(
+    held: Listing | None,
+    report: Report,
+    now: datetime,
+    import_id: int | None = None,
+    former: Listing | None = None,
+) -> Listing | NoNews:
+    """The listing that holds once the report is in, or why the one held stands; where none does, `former` ended last.
 
     A report that is effective before the one held began and says something else is older news. The same customer with
     more known of him, or at another address, begins a new listing too, so that the history tells what held when.
     """
     at = report.effective_at or now
     if held is None:
-        return Listing(report.identity, at, None, now, None, import_id)
+        return _begun(former, report, at, now, import_id)
     merged = absorb(held.identity, report.identity)
     if merged is held.identity:
         return NoNews.SAME
@@ -128,6 +134,19 @@ def succeed(held: Listing | None, report: Report, now: datetime, import_id: int 
     since_at = max(at, held.valid_from_at)
     is_same = is_same_customer(held.identity, report.identity)
     return Listing(merged, since_at, None, now, held.changed_hands_at if is_same else since_at, import_id)
+
+
+def _begun(
+    former: Listing | None, report: Report, at: datetime, now: datetime, import_id: int | None
+) -> Listing | NoNews:
+    """The listing of a line that is nobody's; who had it last and gave it up since did not get it by older news."""
+    if former is None or former.valid_until_at is None:
+        return Listing(report.identity, at, None, now, None, import_id)
+    is_same = is_same_customer(former.identity, report.identity)
+    if at < (former.valid_until_at if is_same else former.valid_from_at):
+        return NoNews.OLDER
+    since_at = max(at, former.valid_until_at)
+    return Listing(report.identity, since_at, None, now, former.changed_hands_at if is_same else since_at, import_id)
 
 
 def changes_hands(earlier: Listing | None, new: Listing) -> bool:

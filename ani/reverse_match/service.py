@@ -56,13 +56,14 @@ def identify(engine: Engine, clock: Clock, desk: VendorDesk, line: Ani, call_id:
     now = clock.now()
     with transaction(engine) as conn:
         store.lock_line(conn, line.e164)
-        held = store.current_listing(conn, line.e164)
-        new = succeed(held, Report(found), now)
+        last = store.last_listing(conn, line.e164)
+        held = last if last is not None and last.valid_until_at is None else None
+        new = succeed(held, Report(found), now, former=last)
         if isinstance(new, Listing):
             if held is not None:
                 store.end_listings(conn, [(line.e164, new.valid_from_at)])
             store.insert_listings(conn, [new])
-            if changes_hands(held, new):
+            if changes_hands(last, new):
                 qualification_store.end_evidence_on(conn, [line.e164], now)
         else:
             store.validate_listings(conn, [line.e164], now, None)

@@ -42,6 +42,14 @@ _PAST = Prepared(
     .where(listing.c.ani == sa.bindparam("line"), listing.c.valid_until_at.is_not(None))
     .order_by(listing.c.valid_from_at, listing.c.id)
 )
+_PAST_ON = Among(
+    lambda among: (
+        sa.select(*_FIELDS)
+        .where(among, listing.c.valid_until_at.is_not(None))
+        .order_by(listing.c.valid_from_at, listing.c.id)
+    ),
+    "ani",
+)
 _LAST_PAST = Prepared(
     sa.select(*_FIELDS)
     .where(listing.c.ani == sa.bindparam("line"), listing.c.valid_until_at.is_not(None))
@@ -92,6 +100,11 @@ def last_listing(conn: Connection, ani: str) -> Listing | None:
 def current_listings(conn: Connection, lines: Collection[str]) -> dict[str, Listing]:
     """The listings that hold now, by line."""
     return {row[0]: _listing(row) for row in _CURRENT_ON.all(conn, lines)}
+
+
+def former_listings(conn: Connection, lines: Collection[str]) -> dict[str, Listing]:
+    """The listing that ended last, by line."""
+    return {row[0]: _listing(row) for row in _PAST_ON.all(conn, lines)}
 
 
 def history(conn: Connection, ani: str) -> list[Listing]:

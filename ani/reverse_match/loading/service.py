@@ -125,26 +125,29 @@ def _load_batch(
 
 
 class _Batch:
-    """The listings that a batch finds, ends and begins; the lines that `moved` are not their holders' any more."""
+    """The listings a batch finds, ends and begins; the lines that `moved` are others' now, `vacant` ones nobody's."""
 
-    def __init__(self, current: dict[str, Listing]) -> None:
+    def __init__(self, current: dict[str, Listing], former: dict[str, Listing]) -> None:
         self.current = current
+        self.former = former
         self.begun: dict[str, list[Listing]] = {}
         self.ended: dict[str, datetime] = {}
         self.seen: set[str] = set()
         self.moved: set[str] = set()
+        self.vacant: set[str] = set()
 
     def begin(self, ani: str, new: Listing) -> None:
         """Let a listing hold instead of the one that does; one of this batch that had no time of its own goes."""
         chain = self.begun.setdefault(ani, [])
         if chain and chain[-1].valid_from_at == new.valid_from_at:
             chain.pop()
-        elif chain:
+        elif chain and chain[-1].valid_until_at is None:
             chain[-1] = replace(chain[-1], valid_until_at=new.valid_from_at)
         elif ani in self.current:
             self.ended[ani] = new.valid_from_at
-        if changes_hands(self.current.get(ani), new):
+        if changes_hands(self.current.get(ani) or self.former.get(ani), new):
             self.moved.add(ani)
+        self.vacant.discard(ani)
         chain.append(new)
         self.current[ani] = new
 
@@ -152,7 +155,8 @@ class _Batch:
         """Let the line be nobody's from then on."""
         held = self.current.pop(ani)
         until_at = max(at, held.valid_from_at)
-        self.moved.add(ani)
+        self.former[ani] = replace(held, valid_until_at=until_at)
+        self.vacant.add(ani)
         chain = self.begun.get(ani)
         if chain:
             chain[-1] = replace(chain[-1], valid_until_at=until_at)
@@ -163,7 +167,9 @@ class _Batch:
 def _write(conn: Connection, rows: Sequence[Row[Report]], now: datetime, import_id: int) -> tuple[int, list[Rejected]]:
     """The number of rows that changed something, and those that contradict an earlier row of the file."""
     store.lock(conn)
-    batch = _Batch(store.current_listings(conn, {row.value.identity.ani for row in rows}))
+    lines = {row.value.identity.ani for row in rows}
+    current = store.current_listings(conn, lines)
+    batch = _Batch(current, store.former_listings(conn, lines - current.keys()))
     changed, twice = 0, []
     for row in rows:
         report, ani = row.value, row.value.identity.ani
@@ -176,7 +182,7 @@ def _write(conn: Connection, rows: Sequence[Row[Report]], now: datetime, import_
         if held is not None and _is_contradiction(held, report, import_id):
             twice.append(row.refused(TWICE))
             continue
-        found = succeed(held, report, now, import_id)
+        found = succeed(held, report, now, import_id, batch.former.get(ani))
         if isinstance(found, Listing):
             batch.begin(ani, found)
             changed += 1
@@ -186,7 +192,7 @@ def _write(conn: Connection, rows: Sequence[Row[Report]], now: datetime, import_
     store.validate_listings(conn, sorted(batch.seen - batch.begun.keys()), now, import_id)
     store.end_listings(conn, sorted(batch.ended.items()))
     store.insert_listings(conn, [new for ani in sorted(batch.begun) for new in batch.begun[ani]])
-    qualification_store.end_evidence_on(conn, sorted(batch.moved), now)
+    qualification_store.end_evidence_on(conn, sorted(batch.moved | batch.vacant), now)
     return changed, twice
 
 

@@ -113,6 +113,16 @@ def test_a_vendor_that_names_another_holder_ends_them(house: House) -> None:
     assert not house.proves("6789")
 
 
+def test_so_does_one_that_names_who_came_after_the_line_was_given_up(house: House) -> None:
+    house.list(f"{LINE},Ana,Lee,")
+    house.list(f"{LINE},Ana,Lee,{house.clock.now().date()}")
+    vendor = Scripted(Identity(LINE, "Carl", "Foe", "", "", "US", "scripted"))
+    desk = VendorDesk(house.engine, house.clock, vendor, RULES)
+    found = listing_service.identify(house.engine, house.clock, desk, Ani(LINE, "US"), "c1").listing
+    assert found is not None
+    assert (found.identity.last_name, found.changed_hands_at) == ("Foe", house.clock.now())
+
+
 def test_what_the_vendor_says_of_a_former_holders_digits_is_news(house: House) -> None:
     house.list(f"{LINE},Ana,Lee,")
     house.persons(f"{LINE},Ana,Lee,1970-05-01,6789")

@@ -60,6 +60,40 @@ def test_effective_dates_make_the_history_whatever_the_order(
     assert service.listings_of(engine, "+16045550124")[-1].valid_until_at == datetime(2025, 1, 1, tzinfo=UTC)
 
 
+HEADER = "ani,last_name,effective_on,ends_on"
+RAY, RAY_ENDS = f"{LINE},Ray,2025-01-01,", f"{LINE},Ray,2025-01-01,2026-02-01"
+ZED = f"{LINE},Zed,2026-03-01,"
+
+
+@pytest.mark.parametrize("batch_rows", [1, 10])
+def test_who_comes_after_a_line_was_given_up_has_it_newly(
+    engine: Engine, clock: SettableClock, csv_source: Make, batch_rows: int
+) -> None:
+    clock.advance(NOW.timestamp() - clock.now().timestamp())
+    source = csv_source(HEADER, RAY, RAY_ENDS, ZED, batch_rows=batch_rows)
+    assert service.import_listings(engine, clock, source, "acme") == ImportResult(3, 0, 0)
+    ray, zed = service.listings_of(engine, LINE)
+    march = datetime(2026, 3, 1, tzinfo=UTC)
+    assert (ray.valid_until_at, ray.changed_hands_at) == (datetime(2026, 2, 1, tzinfo=UTC), None)
+    assert (zed.valid_from_at, zed.changed_hands_at) == (march, march)
+    # loaded again it changes nothing, and neither does what began before
+    again = csv_source(HEADER, RAY, RAY_ENDS, ZED, f"{LINE},Old,2015-01-01,", batch_rows=batch_rows)
+    assert service.import_listings(engine, clock, again, "acme") == ImportResult(0, 0, 4)
+
+
+def test_who_comes_back_has_it_as_before(engine: Engine, clock: SettableClock, csv_source: Make) -> None:
+    clock.advance(NOW.timestamp() - clock.now().timestamp())
+    back = f"{LINE},RAY,2026-03-01,"
+    for rows in ((RAY,), (RAY_ENDS,), (RAY,), (f"{LINE},Old,2015-01-01,",), (back,)):
+        service.import_listings(engine, clock, csv_source(HEADER, *rows), "acme")
+    first, again = service.listings_of(engine, LINE)
+    assert (first.valid_until_at, again.valid_from_at, again.changed_hands_at) == (
+        datetime(2026, 2, 1, tzinfo=UTC),
+        datetime(2026, 3, 1, tzinfo=UTC),
+        None,
+    )
+
+
 def test_a_run_that_is_cut_off_goes_on_where_it_stood(
     engine: Engine, clock: SettableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
