@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ani.reverse_match.names import NameMatch, compare, fuller, is_same_text
+from ani.reverse_match.names import NameMatch, compare, fuller, fuller_name, is_same_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +175,18 @@ def absorb(current: Identity, newer: Identity) -> Identity:
     match = match_of(current, newer)
     if not match.is_same:
         return newer
-    is_turned = match is NameMatch.TRANSPOSED
+    if match is NameMatch.TRANSPOSED:
+        first_name, last_name = fuller_name(
+            (current.first_name, current.last_name), (newer.first_name, newer.last_name)
+        )
+    else:
+        first_name = fuller(current.first_name, newer.first_name)
+        last_name = fuller(current.last_name, newer.last_name)
     has_moved = bool(newer.address) and not is_same_text(newer.address, current.address)
     merged = Identity(
         newer.ani,
-        current.first_name if is_turned else fuller(current.first_name, newer.first_name),
-        current.last_name if is_turned else fuller(current.last_name, newer.last_name),
+        first_name,
+        last_name,
         newer.address if has_moved else current.address,
         # A postal code belongs to its address: it is not put beside another one.
         newer.postal_code or ("" if has_moved else current.postal_code),

@@ -1,20 +1,23 @@
 """Whether two names are one person's, as far as both are known (ANI-3). Pure.
 
 Accents, case, punctuation, titles and the order of first and last name do not count; an initial stands for any name
-that begins with it; a suffix (Jr, III) tells people apart only where both have one. Nicknames (Bob, Robert) and names
-that were cut short other than to an initial are not known: they are different names.
+that begins with it; a suffix (Jr, III) tells people apart only where both have one. Written last name first, as caller
+names are (SMITH JOHN A), the last name has to be there whole; of the given names the first may be an initial there, and
+middle ones may be missing on either side. Nicknames (Bob, Robert) and names that were cut short, but for initials, are
+not known: they are different names.
 """
 
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import product
 
 _TITLES = frozenset({"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "rev", "sir", "herr", "frau", "mme", "sr/a"})
 _SUFFIXES = {
     "jr": "2", "jnr": "2", "junior": "2", "ii": "2", "2nd": "2",
     "sr": "1", "snr": "1", "senior": "1",
-    "iii": "3", "3rd": "3", "iv": "4", "4th": "4",
+    "iii": "3", "3rd": "3", "iv": "4", "4th": "4", "v": "5", "5th": "5",
 }  # fmt: skip
 _DEGREES = frozenset({"md", "phd", "esq", "dds", "cpa", "rn"})
 _LETTERS = str.maketrans(
@@ -41,7 +44,7 @@ class NameMatch(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class Name:
     """A name as it is compared: the ways its words may be spelt, without titles; what tells generations apart."""
 
     spellings: tuple[tuple[str, ...], ...]
@@ -49,12 +52,13 @@ class _Name:
 
     @property
     def is_known(self) -> bool:
+        """Whether there is any word in it."""
         return bool(self.spellings[0])
 
 
 def compare(first: str, last: str, other_first: str, other_last: str) -> NameMatch:
     """How the names agree as far as both are known; UNKNOWN when no part is known to both."""
-    one, other = (_name(first), _name(last)), (_name(other_first), _name(other_last))
+    one, other = _whole(first, last), _whole(other_first, other_last)
     generations = {part.generation for part in one} - {""}, {part.generation for part in other} - {""}
     if generations[0] and generations[1] and generations[0] != generations[1]:
         return NameMatch.DIFFERENT
@@ -65,9 +69,9 @@ def compare(first: str, last: str, other_first: str, other_last: str) -> NameMat
 
 
 def is_same_family(last: str, other_last: str) -> bool:
-    """Whether these last names are those of one family: generations (Jr, Sr) do not tell families apart."""
-    one, other = _name(last), _name(other_last)
-    return one.is_known and other.is_known and _last_names(one, other) is not NameMatch.DIFFERENT
+    """Whether these last names are of one family: generations (Jr, Sr) do not tell them apart; an initial is none."""
+    one, other = read_name(last, is_last=True), read_name(other_last, is_last=True)
+    return one.is_known and other.is_known and _last_names(one, other) in {NameMatch.SAME, NameMatch.PARTIAL}
 
 
 def fuller(one: str, other: str) -> str:
@@ -75,16 +79,32 @@ def fuller(one: str, other: str) -> str:
     return other if _told(other) > _told(one) else one
 
 
+def fuller_name(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
+    """Of two forms of one whole name, first and last, the one that tells more; else the first."""
+    return other if sum(map(_told, other)) > sum(map(_told, one)) else one
+
+
 def split_name(whole: str) -> tuple[str, str]:
-    """First and last name out of one text: "Lee, Ana Maria" and "Ana Maria Lee" alike; a single word is a last name."""
-    last, comma, first = whole[:_LONGEST].partition(",")
-    if comma and _suffix(first) is None:
-        return first.strip(), last.strip()
-    words = whole[:_LONGEST].replace(",", " ").split()
+    """First and last name out of one text: "Lee, Ana Maria" and "Ana Maria Lee" alike; a single word is a last name.
+
+    Suffixes and degrees (Jr., MD), with commas before them or without, stay with the last name.
+    """
+    parts = [part.strip() for part in whole[:_LONGEST].split(",")]
+    while len(parts) > 2 and not parts[-1]:
+        parts.pop()
+    marks: list[str] = []
+    while len(parts) > 1 and _are_marks(parts[-1], before=parts[0]):
+        marks.insert(0, parts.pop())
+    if len(parts) > 1:
+        last = [parts.pop(0)]
+        while len(parts) > 1 and _are_marks(parts[0], before=""):
+            last.append(parts.pop(0))
+        return " ".join(filter(None, parts)), " ".join((*last, *marks))
+    words = parts[0].split()
     tail = 1
-    while tail < len(words) and _suffix(words[-tail]) is not None:
+    while tail < len(words) and _are_marks(words[-tail], before=" ".join(words[:-tail])):
         tail += 1
-    return " ".join(words[:-tail]), " ".join(words[-tail:])
+    return " ".join(words[:-tail]), " ".join((*words[-tail:], *marks))
 
 
 def is_same_text(one: str, other: str) -> bool:
@@ -92,7 +112,11 @@ def is_same_text(one: str, other: str) -> bool:
     return _words(one.casefold().translate(_LETTERS)) == _words(other.casefold().translate(_LETTERS))
 
 
-def _straight(one: tuple[_Name, _Name], other: tuple[_Name, _Name]) -> NameMatch:
+def _whole(first: str, last: str) -> tuple[Name, Name]:
+    return read_name(first), read_name(last, is_last=True)
+
+
+def _straight(one: tuple[Name, Name], other: tuple[Name, Name]) -> NameMatch:
     found = [
         _first_names(one[0], other[0]) if one[0].is_known and other[0].is_known else None,
         _last_names(one[1], other[1]) if one[1].is_known and other[1].is_known else None,
@@ -107,19 +131,60 @@ def _straight(one: tuple[_Name, _Name], other: tuple[_Name, _Name]) -> NameMatch
     return weaker[0] if weaker else NameMatch.SAME if is_whole else NameMatch.PARTIAL
 
 
-def _are_transposed(one: tuple[_Name, _Name], other: tuple[_Name, _Name]) -> bool:
-    """First and last name the other way round: all four are needed, and whole ones, for an initial would fit many."""
+def _are_transposed(one: tuple[Name, Name], other: tuple[Name, Name]) -> bool:
+    """First and last name the other way round: all four are needed."""
     if not all(part.is_known for part in (*one, *other)):
         return False
-    return _equal(one[0], other[1]) and _equal(one[1], other[0])
+    if _equal(one[0], other[1]) and _equal(one[1], other[0]):
+        return True
+    return any(_is_last_first(*pair) or _adds_initial(*pair) for pair in ((one, other), (other, one)))
 
 
-def _equal(one: _Name, other: _Name) -> bool:
+def _is_last_first(turned: tuple[Name, Name], usual: tuple[Name, Name]) -> bool:
+    """Whether `turned`, read last name first wherever it was split, is the name of `usual`."""
+    for first, last in product(usual[0].spellings, usual[1].spellings):
+        whole = first + last
+        # an initial is nobody's last name
+        for at in range(1, len(first) + 1 if len("".join(last)) > 1 else 0):
+            if any(_begins_last_first(words, whole[at:], whole[:at]) for words in _wholes(turned)):
+                return True
+    return False
+
+
+def _begins_last_first(words: tuple[str, ...], last: tuple[str, ...], given: tuple[str, ...]) -> bool:
+    """Whether the words are this last name, whole, then the given names as far as both go; an initial only for more.
+
+    The first given name may not be the initial of one in `words`: L. Ana is nobody called Ana Lee.
+    """
+    rest = words[len(last) :]
+    if words[: len(last)] != last or not rest:
+        return False
+    if rest[0] != given[0] and not (len(rest[0]) == 1 and given[0][0] == rest[0]):
+        return False
+    return all(
+        mine == theirs or (1 in {len(mine), len(theirs)} and mine[0] == theirs[0])
+        for mine, theirs in zip(rest[1:], given[1:], strict=False)
+    )
+
+
+def _adds_initial(longer: tuple[Name, Name], shorter: tuple[Name, Name]) -> bool:
+    """Whether both are written last name first and differ by a middle initial, which was taken for a last name."""
+    return any(
+        len(last) == 1 and len(last[0]) == 1 and first in _wholes(shorter)
+        for first, last in product(longer[0].spellings, longer[1].spellings)
+    )
+
+
+def _wholes(name: tuple[Name, Name]) -> list[tuple[str, ...]]:
+    return [first + last for first, last in product(name[0].spellings, name[1].spellings)]
+
+
+def _equal(one: Name, other: Name) -> bool:
     joined = {"".join(words) for words in one.spellings}
     return not joined.isdisjoint("".join(words) for words in other.spellings)
 
 
-def _first_names(one: _Name, other: _Name) -> NameMatch:
+def _first_names(one: Name, other: Name) -> NameMatch:
     if _equal(one, other):
         return NameMatch.SAME
     best = NameMatch.DIFFERENT
@@ -133,7 +198,7 @@ def _first_names(one: _Name, other: _Name) -> NameMatch:
     return best
 
 
-def _last_names(one: _Name, other: _Name) -> NameMatch:
+def _last_names(one: Name, other: Name) -> NameMatch:
     """Of a name of several words, any run of whole words is a part: Lopez of Garcia Lopez, not of Lopezon."""
     if _equal(one, other):
         return NameMatch.SAME
@@ -148,21 +213,26 @@ def _last_names(one: _Name, other: _Name) -> NameMatch:
 
 
 @lru_cache(maxsize=4096)
-def _name(text: str) -> _Name:
+def read_name(text: str, *, is_last: bool = False) -> Name:
+    """A first or last name for comparison; a V is a generation only in a last one, for in a first it is an initial."""
     folded = unicodedata.normalize("NFC", text[:_LONGEST].casefold())
     spelt = [folded.translate(_LETTERS), folded.translate(_SPELT_OUT).translate(_LETTERS)]
     words = [_words(one) for one in spelt]
-    kept = tuple(dict.fromkeys(_without_marks(one) for one in words))
-    generation = next((_SUFFIXES[word] for word in words[0][1:] if word in _SUFFIXES), "")
-    return _Name(kept or ((),), generation)
+    kept = tuple(dict.fromkeys(_without_marks(one, is_last=is_last) for one in words))
+    generation = next((_SUFFIXES[word] for word in words[0][1:] if _is_suffix(word, is_last=is_last)), "")
+    return Name(kept or ((),), generation)
 
 
-def _without_marks(words: tuple[str, ...]) -> tuple[str, ...]:
+def _is_suffix(word: str, *, is_last: bool) -> bool:
+    return word in _SUFFIXES and (is_last or len(word) > 1)
+
+
+def _without_marks(words: tuple[str, ...], *, is_last: bool) -> tuple[str, ...]:
     """The words but for titles, suffixes and degrees; all of them where nothing else is left."""
     kept = tuple(
         word
         for at, word in enumerate(words)
-        if word not in _TITLES and not (at and (word in _SUFFIXES or word in _DEGREES))
+        if word not in _TITLES and not (at and (_is_suffix(word, is_last=is_last) or word in _DEGREES))
     )
     return kept or words
 
@@ -173,10 +243,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple("".join(mark if mark.isalnum() else " " for mark in joined).split())
 
 
-def _suffix(text: str) -> str | None:
-    word = text.casefold().strip(" .,")
-    return word if word in _SUFFIXES or word in _DEGREES else None
+def _are_marks(text: str, before: str) -> bool:
+    """Whether these words are suffixes and degrees; a V is one only after two words, for after one it is an initial."""
+    words = [word.strip(".") for word in text.casefold().split()]
+    return bool(words) and all(word in _DEGREES or _is_suffix(word, is_last=len(before.split()) > 1) for word in words)
 
 
 def _told(text: str) -> int:
-    return sum(len(word) for word in _name(text).spellings[0])
+    return sum(len(word) for word in read_name(text).spellings[0])

@@ -159,6 +159,8 @@ def listed(first: str, last: str, *, moved: bool = False, given_up: bool = False
         (("Bob", "Lee"), BEFORE, listed("Ana", "Lee"), True),
         (("Bob", "Lee Jr"), BEFORE, listed("Bob", "Lee Sr"), True),
         (("Ana", "Lopez"), BEFORE, listed("Juan", "Garcia Lopez"), True),
+        (("John", "Smith"), BEFORE, listed("SMITH JOHN", "A"), True),
+        (("Eve", "Adams"), BEFORE, listed("SMITH JOHN", "A"), False),
         # from before the change only who is named whole as the new holder is
         (("Ana", "Lee"), BEFORE, listed("Bob", "Lee", moved=True), False),
         (("Bob", "Lee"), BEFORE, listed("Bob", "Lee", moved=True), True),

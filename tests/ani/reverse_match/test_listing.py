@@ -54,6 +54,13 @@ def test_gaps_are_filled_but_no_old_postal_code_is_put_beside_a_new_address() ->
     assert absorb(full, identity("Eve", "Roe")) == identity("Eve", "Roe")
 
 
+def test_of_a_name_written_last_name_first_the_fuller_form_is_kept() -> None:
+    caller, full = identity("SMITH", "J"), identity("John", "Smith")
+    assert absorb(caller, full) == full
+    assert absorb(full, caller) is full
+    assert absorb(identity("SMITH JOHN", "A"), full) == identity("SMITH JOHN", "A")
+
+
 TEXT = st.sampled_from(["", "Ana", "ana", "Lee", "Roe"])
 IDENTITY = st.builds(identity, TEXT, TEXT, st.sampled_from(["", "1 Main St", "2 Oak St"]), st.sampled_from(["", "V5K"]))
 

@@ -46,10 +46,50 @@ CASES = [
     (("John", "Lee II"), ("John", "Lee Jr"), SAME),
     (("John", "Lee Jr"), ("John", "Lee Sr"), DIFFERENT),
     (("John", "Lee III"), ("John", "Lee Jr"), DIFFERENT),
+    (("John", "Smith V"), ("John", "Smith"), SAME),
+    (("John", "Smith V"), ("John", "Smith, 5th"), SAME),
+    (("John", "Smith V"), ("John", "Smith IV"), DIFFERENT),
+    (("John V", "Smith"), ("John B", "Smith"), DIFFERENT),  # an initial there
+    (("John V", "Smith"), ("John Victor", "Smith"), INITIAL),
+    (("John V", "Smith Jr"), ("John", "Smith Jr"), PARTIAL),
     # transposed
     (("Lee", "Ana"), ("Ana", "Lee"), TRANSPOSED),
     (("GARCIA", "JOSE"), ("José", "García"), TRANSPOSED),
     (("L", "Ana"), ("Ana", "Lee"), DIFFERENT),
+    # last name first, as a caller name is written, and split where it stands
+    (("SMITH JOHN", "A"), ("John A", "Smith"), TRANSPOSED),
+    (("SMITH JOHN", "A"), ("John Albert", "Smith"), TRANSPOSED),
+    (("Smith John", "Albert"), ("John A", "Smith"), TRANSPOSED),
+    (("Smith John", "J"), ("John", "Smith"), TRANSPOSED),
+    (("Smith John", "Jacob"), ("John", "Smith"), TRANSPOSED),
+    (("Smith", "John"), ("John Jacob", "Smith"), TRANSPOSED),
+    (("Smith", "John A"), ("John", "Smith"), TRANSPOSED),
+    (("Smith", "J"), ("John", "Smith"), TRANSPOSED),
+    (("Smith", "J"), ("Jane", "Smith"), TRANSPOSED),
+    (("SMITH J", "A"), ("John Albert", "Smith"), TRANSPOSED),
+    (("Garcia Lopez", "Juan"), ("Juan Garcia", "Lopez"), TRANSPOSED),
+    (("Garcia Lopez", "Juan"), ("Juan", "García López"), TRANSPOSED),
+    (("GARCIA LOPEZ", "J"), ("Juan Garcia", "Lopez"), TRANSPOSED),
+    (("MUELLER", "JURGEN A"), ("Jürgen", "Müller"), TRANSPOSED),
+    (("OBRIEN SEAN", "P"), ("Sean", "O'Brien"), TRANSPOSED),
+    (("SMITH JOHN", "A"), ("SMITH", "JOHN"), TRANSPOSED),
+    (("SMITH", "JOHN JR"), ("John", "Smith Jr"), TRANSPOSED),
+    # and other people
+    (("Smith", "John"), ("Jones", "John"), DIFFERENT),
+    (("Smith John", "A"), ("Jones John", "A"), DIFFERENT),
+    (("Smith John", "A"), ("John B", "Smith"), DIFFERENT),
+    (("Smith John", "Albert"), ("John Bernard", "Smith"), DIFFERENT),
+    (("Smith John", "A"), ("Jane", "Smith"), DIFFERENT),
+    (("Smith John", "A"), ("John A", "Smithson"), DIFFERENT),
+    (("Smith", "J"), ("Bob", "Smith"), DIFFERENT),
+    (("Smith", "J"), ("John", "Smythe"), DIFFERENT),
+    (("S", "John"), ("John", "Smith"), DIFFERENT),
+    (("Smith John", "A"), ("John A", "S"), DIFFERENT),
+    (("SMITH JOHN", "A"), ("SMITH", "JANE"), DIFFERENT),
+    (("SMITH JOHN", "A"), ("SMITH JOHN", "B"), DIFFERENT),
+    (("Garcia Lopez", "Juan"), ("Juan Lopez", "Garcia"), DIFFERENT),
+    (("Garcia Lopez", "Juan"), ("Jose Garcia", "Lopez"), DIFFERENT),
+    (("SMITH", "JOHN JR"), ("John", "Smith Sr"), DIFFERENT),
     # others
     (("Ana", "Lee"), ("Eve", "Lee"), DIFFERENT),
     (("Ana", "Lee"), ("Ana", "Roe"), DIFFERENT),
@@ -72,11 +112,41 @@ def test_how_names_agree(one: tuple[str, str], other: tuple[str, str], expected:
         ("LEE", ("", "LEE")),
         ("John Lee, Jr.", ("John", "Lee Jr.")),
         ("John Lee III", ("John", "Lee III")),
+        ("John Smith V", ("John", "Smith V")),
+        ("John Smith, V", ("John", "Smith V")),
+        ("Smith V", ("Smith", "V")),
+        ("Smith, V", ("V", "Smith")),
+        ("John Smith, Jr., MD", ("John", "Smith Jr. MD")),
+        ("John Smith, Jr. MD,", ("John", "Smith Jr. MD")),
+        ("John A Smith Jr., Esq.", ("John A", "Smith Jr. Esq.")),
+        ("Smith, John, Jr., MD", ("John", "Smith Jr. MD")),
+        ("Smith, Jr., John", ("John", "Smith Jr.")),
+        ("Smith Jr, John A", ("John A", "Smith Jr")),
+        ("Lee, MD", ("", "Lee MD")),
+        ("Garcia Lopez,", ("", "Garcia Lopez")),
+        (", Ana", ("Ana", "")),
         ("", ("", "")),
     ],
 )
 def test_a_whole_name_is_split(whole: str, parts: tuple[str, str]) -> None:
     assert split_name(whole) == parts
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts"),
+    [
+        ("SMITH JOHN A", ("John A", "Smith")),
+        ("Smith John J", ("John", "Smith")),
+        ("Smith J", ("John", "Smith")),
+        ("Garcia Lopez Juan", ("Juan", "Garcia Lopez")),
+        ("John Smith, Jr., MD", ("John", "Smith Jr")),
+        ("John Smith V", ("John", "Smith")),
+        ("SMITH JOHN V", ("John V", "Smith")),
+    ],
+)
+def test_a_caller_name_is_known_again(whole: str, parts: tuple[str, str]) -> None:
+    assert compare(*split_name(whole), *parts).is_same
+    assert compare(*split_name(whole), *split_name(" ".join(parts))).is_same
 
 
 @settings(max_examples=100)
