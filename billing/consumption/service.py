@@ -289,7 +289,7 @@ def _debit(
         event.fingerprint,
     )
     store.add_event(conn, made)
-    allowances.use_at_once(conn, event.event_id, account_id, rate, used, charged, context)
+    allowances.use_at_once(conn, now, event.event_id, account_id, rate, used, charged, context)
     return Debited(made, funds.balance_micros - charged, is_replay=False)
 
 
