@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from ani.lockout.lockout import Limits
 from billing.consumption import service as consumption
 from billing.ledger.transfer import ChangedReplayError
 from billing.tariffs.book.service import RateBook
@@ -22,6 +23,7 @@ from web.charging.routes import router as charging_router
 from web.desk import Desk, Refused
 from web.edge import Edge
 from web.limits import Buckets
+from web.lines.routes import router as lines_router
 from web.pins.routes import router as pins_router
 from web.problem import BUSY, CHANGED_REPLAY, MEDIA_TYPE, Problem
 
@@ -29,21 +31,27 @@ LARGEST_BODY = 16 * 1024
 END_OVERDUE_EVERY_S = 30.0
 
 
-def create_app(engine: Engine, clock: Clock, pepper: Pepper, requests_per_s: float) -> FastAPI:
-    """The application on one database; a key may ask so often, and twice as often for a moment."""
+def create_app(engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, requests_per_s: float) -> FastAPI:
+    """The application on one database; `limits` bind PINs that are given to it, as they bind callers.
+
+    A key may ask so often, and twice as often for a moment.
+    """
     app = FastAPI(
         title="Tollgate",
         version=version("tollgate"),
-        description="Charge the same prepaid accounts as calls do: docs/charging-api.md. Allocate PINs: docs/cards.md.",
+        description="Charge the same prepaid accounts as calls do: docs/charging-api.md. Allocate PINs: docs/cards.md."
+        " Let a subscriber block toll calls from his line: docs/lines.md.",
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
     )
-    app.state.desk = Desk(engine, clock, RateBook(engine, clock), pepper, Buckets(requests_per_s, 2 * requests_per_s))
+    asked = Buckets(requests_per_s, 2 * requests_per_s)
+    app.state.desk = Desk(engine, clock, RateBook(engine, clock), pepper, limits, asked)
     app.include_router(charging_router)
     app.include_router(pins_router)
+    app.include_router(lines_router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(ChangedReplayError, _changed)
     app.add_exception_handler(RequestValidationError, _invalid)

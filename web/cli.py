@@ -19,6 +19,7 @@ def run() -> None:
 
     import uvicorn
 
+    from ani.lockout.lockout import Limits
     from runtime.clock import SystemClock
     from runtime.database import watched
     from runtime.database_watch import DatabaseWatch
@@ -27,7 +28,11 @@ def run() -> None:
 
     settings = open_settings()
     engine = watched(open_engine(settings), DatabaseWatch(get_logger("web")))
-    app = create_app(engine, SystemClock(), open_pepper(settings, engine), settings.web.requests_per_s)
+    lockout = settings.lockout
+    limits = Limits(
+        lockout.per_line_hour, lockout.per_account_half_hour, lockout.overall_hour, lockout.per_access_number_hour
+    )
+    app = create_app(engine, SystemClock(), open_pepper(settings, engine), limits, settings.web.requests_per_s)
     family = socket.AF_INET6 if ":" in settings.web.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

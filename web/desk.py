@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.engine import Engine
 
 from ani.access.service import record_reads
+from ani.lockout.lockout import Limits
 from billing.apikeys import service as key_service
 from billing.apikeys.apikey import ApiKey, Scope
 from billing.tariffs.book.service import RateBook
@@ -38,6 +39,7 @@ class Desk:
     clock: Clock
     rates: RateBook
     pepper: Pepper
+    limits: Limits
     asked: Buckets
     failed: Buckets = field(default_factory=lambda: Buckets(FAILURES_PER_S, FAILURES_AT_ONCE))
 

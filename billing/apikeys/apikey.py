@@ -15,6 +15,7 @@ class Scope(StrEnum):
 
     CHARGING = "charging"
     PINS = "pins"
+    LINES = "lines"
 
 
 @dataclass(frozen=True, slots=True)

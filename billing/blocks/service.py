@@ -10,12 +10,15 @@ from sqlalchemy.engine import Connection, Engine
 from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, tell_nobody
 from ani.lockout.store import record_wrong
 from ani.negative import service as negative
+from ani.negative import store as negative_store
 from ani.negative.block import Block, NegativeReason, NewBlock
 from billing.accounts import service as account_service
 from billing.accounts import store as account_store
 from billing.accounts.account import AccountRefusal
 from billing.blocks import store
 from billing.blocks.block_report import Period, ReasonCount
+from billing.blocks.own_block import Asker, OwnBlock, OwnBlockRefusal, OwnLift
+from billing.ledger.transfer import ChangedReplayError
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError
@@ -50,6 +53,56 @@ def block_by_pin(
         wanted = NewBlock(ani, NegativeReason.SUBSCRIBER, "by telephone, with the PIN")
         negative.block_in(conn, now, wanted, f"subscriber, account row {account_id}")
     return NegativeReason.SUBSCRIBER
+
+
+def ask_block(
+    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, asker: Asker, wanted: NewBlock
+) -> OwnBlock | OwnBlockRefusal | AccountRefusal:
+    """Block the asker's line for who gives the PIN of an account of it, through a service; once for each request.
+
+    What became of the block since (staff or he himself lifted it) is left as it is by a replay. Raises
+    ChangedReplayError for another content under the id of a request on this line.
+    """
+    hashes, now = pepper.digests("pin", asker.pin), clock.now()
+    with transaction(engine) as conn:
+        refusal = _proven(conn, clock, limits, asker, hashes)
+        if refusal is not None:
+            return refusal
+        negative_store.lock(conn)
+        before = _made_by(conn, asker)
+        if before is None:
+            if wanted.expires_at is not None and wanted.expires_at <= now:
+                return OwnBlockRefusal.END_PAST
+            negative_store.insert_blocks(conn, [wanted], asker.by, now)
+            before = _made_by(conn, asker)
+            if before is None:
+                raise RuntimeError("a block that was just written is not there")
+            return OwnBlock(before, is_replay=False)
+    if (before.expires_at, before.note, before.ends_calls) != (wanted.expires_at, wanted.note, wanted.ends_calls):
+        raise ChangedReplayError("this id was used for another block")
+    return OwnBlock(before, is_replay=True)
+
+
+def ask_lift(
+    engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, asker: Asker, note: str
+) -> OwnLift | OwnBlockRefusal | AccountRefusal:
+    """Lift what a subscriber blocked on the asker's line, likewise; blocks of any other reason stay.
+
+    A replay lifts nothing that was blocked since.
+    """
+    hashes, now = pepper.digests("pin", asker.pin), clock.now()
+    with transaction(engine) as conn:
+        refusal = _proven(conn, clock, limits, asker, hashes)
+        if refusal is not None:
+            return refusal
+        negative_store.lock(conn)
+        before = [one for one in negative_store.blocks_on(conn, (asker.ani,)) if asker.is_by(one.lifted_by)]
+        if not before:
+            lifted = negative.unblock_in(conn, now, asker.ani, asker.by, note, NegativeReason.SUBSCRIBER)
+            return OwnLift(len(lifted), now, is_replay=False) if lifted else OwnBlockRefusal.NOT_BLOCKED
+    if before[0].lift_note != note:
+        raise ChangedReplayError("this id was used for another lift")
+    return OwnLift(len(before), before[0].lifted_at or now, is_replay=True)
 
 
 def block_own_line(
@@ -96,6 +149,31 @@ def report(engine: Engine, clock: Clock, period: Period) -> list[ReasonCount]:
         )
         for reason in NegativeReason
     ]
+
+
+def _proven(
+    conn: Connection, clock: Clock, limits: Limits, asker: Asker, pin_hashes: tuple[str, ...]
+) -> AccountRefusal | None:
+    """None for the PIN of an account of this operator that has this line; any other is a wrong one, and counted.
+
+    The line is merely said: wrong PINs lock it for services, not for its subscriber at his telephone. They count for
+    the service as they do for an access number.
+    """
+    way = Way(asker.service, is_vouched=False)
+    answer = account_service.try_pin(
+        conn, clock, limits, asker.ani, pin_hashes, operator_id=asker.operator_id, may_redeem=False, way=way
+    )
+    if isinstance(answer, AccountRefusal):
+        return answer
+    if _is_on_line(conn, answer, asker.ani):
+        return None
+    record_wrong(conn, ani=asker.ani, account_id=None, kind="pin", at=clock.now(), way=way)
+    return AccountRefusal.WRONG_PIN
+
+
+def _made_by(conn: Connection, asker: Asker) -> Block | None:
+    found = negative_store.blocks_on(conn, (asker.ani,))
+    return next((one for one in found if asker.is_by(one.blocked_by)), None)
 
 
 def _is_on_line(conn: Connection, account_id: int, ani: str) -> bool:

@@ -35,7 +35,7 @@ def create(
     operator: Annotated[str, typer.Argument(metavar="OPERATOR", help="Whose accounts it may charge.")],
     name: Annotated[str, typer.Option(help="Which service has it; shown in every transfer.")] = "",
     scope: Annotated[
-        list[str] | None, typer.Option(help="charging (if none is given) or pins; may be repeated.")
+        list[str] | None, typer.Option(help="charging (if none is given), pins or lines; may be repeated.")
     ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.engine import Engine
 
+from ani.lockout.lockout import Limits
 from billing.apikeys import service as key_service
 from runtime.keys import PEPPER_BYTES, Pepper
 from tests.billing.shop import Shop, open_shop
@@ -15,6 +16,7 @@ from tests.clock import SettableClock
 from web.app import create_app
 
 BASE = "/api/v1/charging"
+LIMITS = Limits(5, 10, 60)
 PEPPER = Pepper(bytes(range(PEPPER_BYTES)))
 
 
@@ -42,7 +44,7 @@ def serve(engine: Engine, clock: SettableClock, requests_per_s: float = 1_000.0)
     """The application on this database."""
     shop = open_shop(engine, clock)
     _, key = key_service.create(engine, clock, "shop", "test", "test")
-    with TestClient(create_app(engine, clock, PEPPER, requests_per_s)) as client:
+    with TestClient(create_app(engine, clock, PEPPER, LIMITS, requests_per_s)) as client:
         yield Web(shop, client, key)
 
 

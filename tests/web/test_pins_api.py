@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from ani.lockout.lockout import Limits
 from billing.accounts import service as account_service
 from billing.accounts.account import AccountRefusal
 from billing.apikeys import service as key_service
@@ -14,12 +13,11 @@ from billing.operators import service as operator_service
 from billing.people import service as people_service
 from billing.pins import service as pin_service
 from billing.pins.pin_range import Period, RangeTerms
-from tests.web.conftest import PEPPER, Web
+from tests.web.conftest import LIMITS, PEPPER, Web
 
 PATH = "/api/v1/pins/allocations"
 SHOWS_PEOPLE = {PATH}
 """Routes that show what is kept of a person; another shows a service its own sessions, without whose they are."""
-LIMITS = Limits(5, 10, 60)
 
 
 class Outside:
