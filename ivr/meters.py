@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls import service as call_service
-from billing.calls.call import ExtendCall
+from billing.calls.call import CallEvent, ExtendCall
 from billing.ledger.transfer import ChangedReplayError
 from ivr.ami.faults import AmiFault
 from ivr.ami.switch import LiveChannel, Switch
@@ -133,7 +133,10 @@ class Meters:
         try:
             if isinstance(step, Warn):
                 call.meter = meter.warned_at(step.threshold_ms)
-                await self._switch.play_warning(call.channel, spoken.say_time_left(step.remaining_ms // 1000))
+                files = spoken.say_time_left(step.remaining_ms // 1000)
+                await self._switch.play_warning(call.channel, files)
+                told = {"remaining_s": step.remaining_ms // 1000, "prompts": list(files)}
+                call.events.append(CallEvent(self._clock.now(), "said", "time-left", told))  # kept with the settlement
                 self._log.info("warned", call=call.call_id, remaining_ms=step.remaining_ms)
             else:
                 await self._extend(call, meter, step)

@@ -131,6 +131,8 @@ def outcome_of(refusal: StrEnum) -> Outcome:
     return REFUSALS[refusal]
 
 
+THANKS = "thank-you"
+"""What a caller hears whose conversation no limit ended."""
 _PROMPTS_OF_END = {
     **{str(refusal): outcome.prompt for refusal, outcome in REFUSALS.items()},
     "balance-used-up": "balance-used-up",
@@ -140,7 +142,7 @@ _PROMPTS_OF_END = {
 
 def prompt_of_end(disposition: str) -> str:
     """What a caller hears whose conversation ended so: the limit's own prompt where a limit ended it."""
-    return _PROMPTS_OF_END.get(disposition, "thank-you")
+    return _PROMPTS_OF_END.get(disposition, THANKS)
 
 
 WRONG_ENTRIES: frozenset[StrEnum] = frozenset(

@@ -140,6 +140,13 @@ class Settler:
             await self.forget_record(call.call_id)
         return cdr
 
+    async def note(self, call_id: str, event: CallEvent) -> None:
+        """Append to what is kept of a call that may be settled already; not worth more than a line where it fails."""
+        try:
+            await on_thread(self._pool, call_service.add_events, self._engine, call_id, (event,))
+        except SQLAlchemyError as fault:
+            self._log.warning("event-not-kept", call=call_id, step=event.step, fault=type(fault).__name__)
+
     async def settle_put_off(self) -> None:
         """Tell the database again what it could not hear; what was seen first stands."""
         for call, request in tuple(self._put_off.values()):

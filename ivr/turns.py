@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ani.trust.passport import vouched_number
 from ani.trust.trust import Evidence, is_diverted, screening_of, verstat_of
+from billing.calls.call import CallEvent
 from ivr.agi.channel import Channel
 from ivr.agi.faults import CallerGone, ChannelFault
 from ivr.ami.switch import EARLY_MS
@@ -22,7 +23,7 @@ from ivr.live_calls import LiveCall, LiveCalls
 from ivr.metering import Meter
 from ivr.offer import Authorised
 from ivr.reception import Ring
-from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE, outcome_of, prompt_of_end
+from ivr.refusals import NORMAL_CLEARING, TEMPORARY_FAILURE, THANKS, outcome_of, prompt_of_end
 from ivr.settlement import Settler
 from ivr.switch_record import SwitchRecord, parse_record
 from runtime import ids
@@ -212,8 +213,10 @@ class Turns:
         if dialstatus == UNHEARD:
             # No decision is set, so the switch apologises.
             self._log.warning("turn-failed", call=call.call_id, at="announcement", fault="PromptMissing")
+            self._note(call, "announcement", "not-played")
             await self._settler.settle_unanswered(call, GATEWAY_FAULT, TEMPORARY_FAILURE, "after-dial")
             return
+        self._note(call, "dialled", dialstatus.lower() or "unknown", trunk=call.trunk, cause=cause)
         if dialstatus in TRY_NEXT_TRUNK and cause not in FINAL_CAUSES and call.trunks_left and call.meter:
             trunk, call.trunks_left = call.trunks_left[0], call.trunks_left[1:]
             await self._order_dial(
@@ -221,6 +224,7 @@ class Turns:
             )
             return
         prompt = PROMPT_OF_CAUSE.get(cause) or PROMPT_OF_DIALSTATUS.get(dialstatus, "unavailable")
+        call.events.append(self._said(prompt))
         await self._settler.settle_unanswered(call, prompt, cause or TEMPORARY_FAILURE, "after-dial")
         await self._say_goodbye(channel, prompt, cause or NORMAL_CLEARING)
 
@@ -230,10 +234,20 @@ class Turns:
         prompt = prompt_of_end(call.disposition or "")
         if call.ended_for is not None:
             prompt = outcome_of(call.ended_for).prompt
+        if prompt != THANKS:
+            # Only the settlement, which is over, found out which limit it was.
+            await self._settler.note(call.call_id, self._said(prompt))
         await self._say_goodbye(channel, prompt, NORMAL_CLEARING)
 
+    def _note(self, call: LiveCall, step: str, outcome: str, **detail: object) -> None:
+        call.events.append(CallEvent(self._shelf.clock.now(), step, outcome, detail))
+
+    def _said(self, prompt: str) -> CallEvent:
+        files = _goodbye(prompt)
+        return CallEvent(self._shelf.clock.now(), "said", files[0], {"prompts": list(files)})
+
     async def _say_goodbye(self, channel: Channel, prompt: str, cause: int) -> None:
-        await AgiCaller(channel).say((f"tollgate/{prompt}", "tollgate/goodbye"))
+        await AgiCaller(channel).say(_goodbye(prompt))
         await self._bye(channel, cause)
 
     async def _bye(self, channel: Channel, cause: int) -> None:
@@ -241,3 +255,7 @@ class Turns:
 
     async def _set(self, channel: Channel, **variables: str) -> None:
         await channel.exec("MSet", *(f"{name}={value}" for name, value in variables.items()))
+
+
+def _goodbye(prompt: str) -> tuple[str, ...]:
+    return f"tollgate/{prompt}", "tollgate/goodbye"
