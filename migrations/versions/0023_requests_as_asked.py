@@ -2,15 +2,15 @@
 
 Nothing for those of before: they are told apart by what else is kept of them.
 
-Revision: 0022
-Revises: 0021
+Revision: 0023
+Revises: 0022
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
