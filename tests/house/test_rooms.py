@@ -21,6 +21,7 @@ UNSPOKEN_REFUSALS = frozenset(
         "ImportRefusal",
         "EnvironmentRefusal",
         "AllocationRefusal",
+        "OwnBlockRefusal",
     }
 )
 """What is refused to staff is said on the terminal, to a switch by closing its connection, to services in JSON."""

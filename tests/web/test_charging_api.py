@@ -196,6 +196,8 @@ def test_the_description_is_there_and_whole(web: Web) -> None:
         "/api/v1/charging/sessions/{session_id}",
         "/api/v1/charging/sessions/{session_id}/terminate",
         "/api/v1/charging/sessions/{session_id}/updates",
+        "/api/v1/lines/blocks",
+        "/api/v1/lines/blocks/lift",
         "/api/v1/pins/allocations",
     ]
     for methods in document["paths"].values():
