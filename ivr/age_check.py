@@ -22,6 +22,8 @@ from ivr.dialogue.entry import Entry, Keyed, Question
 from ivr.refusals import WRONG_ENTRIES, CallRefusal
 from runtime import database
 
+NUMBER_TRIES, FALLBACK_TRIES = 3, 1
+"""A rule of the service and no setting: `call.entry_attempts` can only make fewer of them (AGE-1, AGE-2)."""
 QUESTIONS: dict[Method, Question] = {
     Method.SSN_LAST_FOUR: questions.SSN_LAST_FOUR,
     Method.SSN: questions.SSN,
@@ -53,10 +55,10 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is asked for: how often at most (None: as often as the call allows), and from which sources not."""
+    """What is asked for: how often at most, if the call allows as much, and from which sources not."""
 
     method: Method
-    tries: int | None = None
+    tries: int
     barred: frozenset[str] = frozenset()
 
 
@@ -76,14 +78,14 @@ async def check_age(office: BackOffice, told: Dialogue, subject: Subject) -> Str
         )
         return None
     number = SSN_OF_DIGITS[subject.profile.ssn_digits]
-    refusal, compared = await _prove(office, told, subject, Proof(number))
+    refusal, compared = await _prove(office, told, subject, Proof(number, NUMBER_TRIES))
     fallback = subject.profile.fallback.method
     if fallback is None or refusal not in {AgeRefusal.NOT_PROVEN, CallRefusal.TOO_MANY_ATTEMPTS}:
         return refusal
     barred, has_other = await office.with_shelf(barred_sources, subject, fallback, compared)
     if not has_other:
         told.note("age", "no-other-source", method=fallback.value, compared=_names(compared))
-    refusal, _ = await _prove(office, told, subject, Proof(fallback, tries=1, barred=barred))
+    refusal, _ = await _prove(office, told, subject, Proof(fallback, FALLBACK_TRIES, barred))
     return refusal
 
 
@@ -93,8 +95,7 @@ async def _prove(
     """None when it is proven, else the refusal; and the sources that what was keyed was compared with."""
     method = proof.method
     entry = told.entry(QUESTIONS[method])
-    if proof.tries is not None:
-        entry = entry.with_tries(proof.tries)
+    entry = entry.with_tries(min(proof.tries, entry.tries_left))
     refusal: StrEnum = CallRefusal.TOO_MANY_ATTEMPTS
     compared: frozenset[str] = frozenset()
     while not entry.exhausted:

@@ -111,7 +111,7 @@ class CallSettings(Section):
 
     dialogue_limit_s: int = Field(default=180, ge=5, description="longest time before a call is connected")
     digit_timeout_ms: int = Field(default=5000, ge=500, description="longest pause between two digits")
-    entry_attempts: int = Field(default=3, ge=1, le=10, description="tries at each question")
+    entry_attempts: int = Field(default=3, ge=1, le=10, description="tries at each question; three at most at the SSN")
     home_country: str = Field(
         default="US", pattern="^[A-Z]{2}$", description="country of numbers that do not name one (ISO 3166)"
     )

@@ -46,11 +46,13 @@ def shelf(engine: Engine, clock: SettableClock, pepper: Pepper, tmp_path: Path) 
 
 
 def tell(
-    shelf: Shelf, script: dict[str, list[str | None]], caller: ScriptedCaller | None = None
+    shelf: Shelf, script: dict[str, list[str | None]], caller: ScriptedCaller | None = None, attempts: int = 3
 ) -> tuple[str, list[tuple[str, object]]]:
     """How far the caller came, and what was noted of his age."""
     ring = Ring(ids.new_id(), "gw1", ids.new_id(), "PJSIP/x", STRICT, f"<sip:{ANN}@n>", "", shelf.clock.now())
-    story = CallStory(caller or ScriptedCaller(script), BackOffice(shelf), shelf.clock, StoryRules(3, 5000), ring)
+    story = CallStory(
+        caller or ScriptedCaller(script), BackOffice(shelf), shelf.clock, StoryRules(attempts, 5000), ring
+    )
     try:
         decision = asyncio.run(story.tell())
     except CallerGone:
@@ -66,6 +68,18 @@ def test_three_tries_then_the_other_proof_once(shelf: Shelf) -> None:
     wrong = ("age-not-proven", "ssn-last-four")
     assert tell(shelf, script) == ("destination", [wrong, wrong, wrong, ("proven", "birth-date")])
     assert tell(shelf, {}) == ("destination", [("known", "birth-date")])
+
+
+@pytest.mark.parametrize(("attempts", "tries"), [(1, 1), (2, 2), (4, 3), (10, 3)])
+def test_more_attempts_at_other_questions_are_no_more_tries_at_the_number(
+    shelf: Shelf, attempts: int, tries: int
+) -> None:
+    numbers: list[str | None] = ["0000", "1", "0002", SSN, SSN]
+    caller = ScriptedCaller({"ssn-last-four": numbers, "birth-date": ["01011970", BORN]})
+    ended, _ = tell(shelf, {}, caller, attempts)
+    assert caller.heard.count("tollgate/enter-ssn-last-four") == tries
+    assert caller.heard.count("tollgate/enter-date-of-birth") == 1
+    assert ended == "age-not-proven"
 
 
 def test_without_another_source_the_same_is_asked_and_proves_nothing(shelf: Shelf) -> None:
