@@ -28,7 +28,7 @@ test:  ## all tests: units, both databases, and calls through a real Asterisk
 
 proof:  ## the promises at their full counts: calls on a real Asterisk, then the load alone (hours on two cores)
 	@docker/install.sh test
-	@$(PYTHON) -m pytest --proof -m "not load" -v -s $(or $(T),tests/live tests/billing tests/proof tests/simulation)
+	@$(PYTHON) -m pytest --proof -m "not load" -v -s $(or $(T),tests/live tests/ivr tests/billing tests/proof tests/simulation)
 	@$(PYTHON) -m pytest --proof -m load -v -s $(or $(T),tests/live) || [ $$? = 5 ]  # 5: T has no such tests
 
 bench:  ## measurements: run alone on an idle machine

@@ -70,9 +70,16 @@ with open("pyproject.toml", "rb") as file:
     group = tomllib.load(file)["dependency-groups"]["dev"]
 print("\n".join(one.replace("tollgate", "-e .") if one.startswith("tollgate") else one for one in group))
 PY
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint docker/constraints.txt \
-        --requirement "$stamps/dev-requirements"
+    .venv/bin/python -m pip install --progress-bar off --no-color --disable-pip-version-check \
+        --constraint docker/constraints.txt --requirement "$stamps/dev-requirements" 2>&1 | tee "$stamps/pip.log" | packages_told ||
+        die "the Python packages could not be installed: $stamps/pip.log says why"
     printf '%s\n' "$wanted" > "$stamps/python"
+}
+
+packages_told() {   # a line for each package that pip fetches, and its errors
+    sed -unE 's#^(Collecting|Processing) ([^ ]*/)?([^ /]+).*#[install]   \3#p
+        s/^Installing collected packages.*/[install]   putting them in place/p
+        s/^ *((ERROR|error):.*)/[install]   \1/p' >&2
 }
 
 asterisk_is_new_enough() {   # asterisk_is_new_enough [chroot DIR]
@@ -94,7 +101,7 @@ drop_part() {   # what an interrupted run left: first nothing of it may be mount
 install_asterisk() {
     if command -v asterisk >/dev/null && asterisk_is_new_enough env; then return; fi
     if [ -x $root/usr/sbin/asterisk ] && asterisk_is_new_enough chroot $root; then return; fi
-    [ "$(id -u)" = 0 ] || die "please install Asterisk >= 20, or run this as root: it then gets a directory of its own"
+    [ "$(id -u)" = 0 ] || die "please install Asterisk >= 20, or run this as root: it then gets a directory of its own, which only root may enter (chroot)"
     local mirror=""
     mirror="$(python3 dialplan/lab/mirror.py)" || true
     drop_part
@@ -138,6 +145,15 @@ root_by_docker() {
     mkdir -p "$part"
     docker export "$made" | tar -x -C "$part"
     docker rm "$made" >/dev/null
+    device_nodes "$part/dev"
+}
+
+device_nodes() {   # what Docker makes anew in each container, and so is not in what it exports
+    local node
+    for node in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9" "tty 5 0"; do
+        set -- "$1" $node
+        [ -c "$1/$2" ] || { rm -f "$1/$2"; mknod -m 666 "$1/$2" c "$3" "$4"; }
+    done
 }
 
 progress() {   # progress EVERY: one line of what happens for each EVERY lines, and the last ones when it fails

@@ -1,5 +1,6 @@
 """The wire format: every known line, every split, and any bytes at all."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -26,6 +27,8 @@ from ivr.agi.protocol import (
 
 from .peer import environment
 
+TIMES = 100 if "--proof" in sys.argv else 1
+"""How many times the examples of each property are looked at (`make proof`: some ten thousand)."""
 BLOCK = (
     b"520-Invalid command syntax.  Proper usage follows:\n"
     b"Usage: SET VARIABLE <variablename> <value>\n\tSets a variable.\nHANGUP\n200 result=1 (x)\n"
@@ -117,7 +120,7 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 @given(st.lists(LINES, max_size=8).map(b"".join), st.lists(st.integers(0, 40_000), max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * TIMES, deadline=None)
 @example(BLOCK * 2, list(range(len(BLOCK) * 2)))
 def test_any_split_gives_the_same_events(stream: bytes, places: list[int]) -> None:
     assert replies(*cut(stream, places)) == replies(stream)
@@ -127,7 +130,7 @@ def test_any_split_gives_the_same_events(stream: bytes, places: list[int]) -> No
     st.binary(max_size=400) | st.lists(LINES | st.binary(max_size=40), max_size=6).map(b"".join),
     st.lists(st.integers(0, 400), max_size=6),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * TIMES, deadline=None)
 def test_any_bytes_are_events_and_any_split_gives_the_same(stream: bytes, places: list[int]) -> None:
     whole = replies(stream)
     assert replies(*cut(stream, places)) == whole
@@ -135,7 +138,7 @@ def test_any_bytes_are_events_and_any_split_gives_the_same(stream: bytes, places
 
 
 @given(st.text("0123456789*#", min_size=3, max_size=12))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50 * TIMES, deadline=None)
 def test_no_repr_shows_what_was_keyed(digits: str) -> None:
     (event,) = replies(f"200 result={digits} (timeout)\n".encode())
     assert digits not in repr(event)
@@ -194,7 +197,7 @@ def test_invalid_utf8_in_the_environment_is_replaced() -> None:
 
 
 @given(st.lists(st.integers(0, 2_000), max_size=12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * TIMES, deadline=None)
 @example(list(range(1_500)))
 def test_any_split_gives_the_same_environment(places: list[int]) -> None:
     text = environment("call", "a", agi_calleridname="José")
@@ -202,7 +205,7 @@ def test_any_split_gives_the_same_environment(places: list[int]) -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 * TIMES, deadline=None)
 def test_any_bytes_as_environment_give_an_answer_or_none(noise: bytes, place: int) -> None:
     text = environment()
     place %= len(text)
@@ -257,7 +260,7 @@ def words(line: str) -> list[str]:
         st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20), min_size=1, max_size=6
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * TIMES, deadline=None)
 def test_asterisk_reads_back_the_words_that_were_quoted(args: list[str]) -> None:
     line = quote(args).decode()
     assert line.endswith("\n")

@@ -1,6 +1,7 @@
 """The parser: any split, any bytes, hostile headers; the encoder: nothing smuggled."""
 
 import itertools
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,8 @@ from ivr.ami.protocol import (
     encode_action,
 )
 
+TIMES = 100 if "--proof" in sys.argv else 1
+"""How many times the examples of each property are looked at (`make proof`: some ten thousand)."""
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 STREAM = (
     BANNER
@@ -53,7 +56,7 @@ def test_reads_what_a_switch_says() -> None:
     assert (parser.dropped.repeated_key, parser.dropped.malformed, parser.dropped.oversize) == (1, 1, 1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * TIMES, deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=10_000), max_size=30))
 def test_any_split_gives_the_same_messages(places: list[int]) -> None:
     whole, first = parse([STREAM])
@@ -66,7 +69,7 @@ def test_one_byte_at_a_time() -> None:
     assert parse([bytes([b]) for b in STREAM])[0] == parse([STREAM])[0]
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * TIMES, deadline=None)
 @given(
     st.lists(
         st.sampled_from([b"\r\n", b"\r", b"\n", b"Event", b": ", b"X", b"Response: S", b"\xc3", b"\0"]), max_size=60
@@ -87,7 +90,7 @@ def test_any_split_of_near_messages(parts: list[bytes], places: list[int], cap: 
     assert parse(cut(rest, places), max(cap, 14))[0][-1] == Event("After", {"Event": "After"})
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * TIMES, deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=20))
 def test_random_bytes_never_crash_and_stay_bounded(pieces: list[bytes]) -> None:
     parser = Parser(message_max_bytes=100)
@@ -97,7 +100,7 @@ def test_random_bytes_never_crash_and_stay_bounded(pieces: list[bytes]) -> None:
         assert len(parser._buffer) <= 103
 
 
-@settings(max_examples=100)
+@settings(max_examples=100 * TIMES, deadline=None)
 @given(st.binary(min_size=1, max_size=300))
 def test_random_first_bytes_are_refused_or_awaited(first: bytes) -> None:
     parser = Parser()
@@ -141,7 +144,7 @@ def test_encodes() -> None:
     assert wire == "Action: Getvar\r\nVariable: José: x\r\n\r\n".encode()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200 * TIMES, deadline=None)
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=40), max_size=4))
 def test_what_is_encoded_is_read_back_or_refused(headers: dict[str, str]) -> None:
     action = {"Action": "X", **headers}
