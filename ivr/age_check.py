@@ -108,6 +108,9 @@ async def _prove(
         if digits is None:
             continue
         checked = await office.with_vendor(check_person, subject, proof, digits, office.locks.append)
+        if checked.answer is AgeRefusal.BIRTH_DATE_NEEDED:
+            born = await _birth_date(office, told, subject)
+            checked = await office.with_vendor(check_person, subject, proof, digits, office.locks.append, born)
         answer = checked.answer
         compared |= checked.compared
         if isinstance(answer, AgeProof):
@@ -126,6 +129,21 @@ async def _prove(
         refusal = answer
         entry = entry.wrong(questions.SSN_LAST_FOUR.complaint)
     return refusal, compared
+
+
+async def _birth_date(office: BackOffice, told: Dialogue, subject: Subject) -> str:
+    """What is keyed for the date of birth that goes with the number, in one try; "" for nothing that can be one."""
+    entry = told.entry(questions.BIRTH_DATE).with_tries(1)
+    while not entry.exhausted:
+        try:
+            keyed = await told.ask(entry)
+        except CallerGone:
+            await office.with_shelf(count_hang_up, subject, Method.BIRTH_DATE)
+            raise
+        entry, digits = entry.hear(keyed)
+        if digits is not None:
+            return digits
+    return ""
 
 
 def _names(sources: frozenset[str]) -> str:
@@ -153,7 +171,9 @@ def barred_sources(
     )
 
 
-def check_person(shelf: Shelf, subject: Subject, proof: Proof, digits: str, tell: Tell) -> Checked:
+def check_person(
+    shelf: Shelf, subject: Subject, proof: Proof, digits: str, tell: Tell, born: str | None = None
+) -> Checked:
     """Match what was keyed with what is known of the line, here and at the vendor; keep the proof or count the try."""
     return service.check_person(
         shelf.engine,
@@ -171,6 +191,7 @@ def check_person(shelf: Shelf, subject: Subject, proof: Proof, digits: str, tell
         way=subject.way,
         barred=proof.barred,
         tell=tell,
+        born=born,
     )
 
 

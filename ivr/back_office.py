@@ -159,9 +159,15 @@ class BackOffice:
         return await self._run(use_case, self._shelf, *arguments)
 
     async def with_vendor(self, use_case: Callable[..., T], *arguments: object) -> T:
-        """The same for one that may wait for a company: on threads of its own."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._shelf.vendor_pool, use_case, self._shelf, *arguments)
+        """The same for one that may wait for a company: on threads of its own.
+
+        Their turn and the company together take the vendor's deadline at most: who waited that long for a thread has
+        nobody asked any more.
+        """
+        loop, shelf = asyncio.get_running_loop(), self._shelf
+        if shelf.vendors is not None:
+            shelf = replace(shelf, vendors=shelf.vendors.since(shelf.clock.monotonic_s()))
+        return await loop.run_in_executor(shelf.vendor_pool, use_case, shelf, *arguments)
 
     async def offer(self, plan: Plan, payer: Payer, digits: str, dnis: str) -> Offer | Unmet | StrEnum:
         """What the dialled digits mean, cost and allow, at this moment's balance, with the included units left."""

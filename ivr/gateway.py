@@ -80,8 +80,19 @@ class Gateway:
         self._switch = switch = Switch(self._ami)
         rates, routes = RateBook(engine), RouteBook(engine)
         self._vendor_pool = ThreadPoolExecutor(VENDOR_THREADS, "vendor")
+        vendor = settings.vendor
+        self._vendors = VendorDesk(engine, clock, vendor_of(vendor, clock), rules_of(vendor))
         shelf = Shelf(
-            engine, clock, pepper, settings, rates, routes, self._call_pool, self._can_extend, *self._vendors(engine)
+            engine,
+            clock,
+            pepper,
+            settings,
+            rates,
+            routes,
+            self._call_pool,
+            self._can_extend,
+            self._vendors,
+            self._vendor_pool,
         )
         self._meters = Meters(engine, clock, switch, self._meter_pool, shelf.policy, self._log)
         self._watch = AccountWatch(engine, self._meter_pool, self._live, self._meters, self._log)
@@ -117,11 +128,6 @@ class Gateway:
             on_fault=self._on_agi_fault,
         )
 
-    def _vendors(self, engine: Engine) -> tuple[VendorDesk, ThreadPoolExecutor]:
-        wanted = self._settings.vendor
-        desk = VendorDesk(engine, self._clock, vendor_of(wanted, self._clock), rules_of(wanted))
-        return desk, self._vendor_pool
-
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then finish the turns in progress; calls that are up stay up."""
         stop = asyncio.Event()
@@ -148,6 +154,7 @@ class Gateway:
         self._call_pool.shutdown()
         self._meter_pool.shutdown()
         self._vendor_pool.shutdown(cancel_futures=True)
+        self._vendors.close()
         self._log.info("stopped", cut_sessions=late)
 
     async def _try_database(self) -> None:

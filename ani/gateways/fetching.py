@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
+from ani.gateways.bounded import BoundedTransport, Deadline
 from ani.vendor.vendor import VendorError, VendorOutcome
 
 LARGEST_ANSWER_BYTES = 65_536
@@ -35,9 +36,9 @@ class Fetcher:
     """Keeps connections open between requests; any number of threads may use one."""
 
     def __init__(self, now_s: Callable[[], float], most_connections: int = 32) -> None:
-        self._now_s = now_s
-        limits = httpx2.Limits(max_connections=most_connections, max_keepalive_connections=most_connections)
-        self._client = httpx2.Client(limits=limits, follow_redirects=False, trust_env=False)
+        self._deadline = Deadline(now_s)
+        transport = BoundedTransport(self._deadline, most_connections)
+        self._client = httpx2.Client(transport=transport, follow_redirects=False, trust_env=False)
 
     def close(self) -> None:
         """Let the connections go."""
@@ -46,27 +47,27 @@ class Fetcher:
     def fetch(self, request: Request, deadline_s: float) -> Answer:
         """Send it once and read the answer, at most 64 KiB of it; raises VendorError.
 
-        A peer that sends a little now and then is given up at the deadline too, or one pause of it later.
+        The deadline is that of connecting, headers and body together; only resolving the vendor's name may take longer.
         """
-        end_s = self._now_s() + deadline_s
         try:
-            with self._client.stream(
-                request.method,
-                request.url,
-                params=dict(request.query) or None,
-                data=dict(request.form) if request.form is not None else None,
-                json=request.document,
-                headers=dict(request.headers),
-                auth=request.login,
-                timeout=httpx2.Timeout(deadline_s),
-            ) as response:
+            with (
+                self._deadline.within(deadline_s),
+                self._client.stream(
+                    request.method,
+                    request.url,
+                    params=dict(request.query) or None,
+                    data=dict(request.form) if request.form is not None else None,
+                    json=request.document,
+                    headers=dict(request.headers),
+                    auth=request.login,
+                    timeout=httpx2.Timeout(deadline_s),
+                ) as response,
+            ):
                 body = b""
                 for part in response.iter_bytes():
                     body += part
                     if len(body) > LARGEST_ANSWER_BYTES:
                         raise VendorError(VendorOutcome.UNREADABLE, "the answer is too long")
-                    if self._now_s() > end_s:
-                        raise VendorError(VendorOutcome.TIMED_OUT, "still sending at the deadline")
                 return Answer(response.status_code, body)
         except httpx2.TimeoutException as error:
             raise VendorError(VendorOutcome.TIMED_OUT, type(error).__name__) from None

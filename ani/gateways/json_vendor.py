@@ -9,7 +9,7 @@ import orjson
 from ani.gateways.fetching import Answer, Fetcher, Request, check_status
 from ani.reverse_match.listing import Identity
 from ani.reverse_match.names import split_name
-from ani.vendor.vendor import Claim, PersonMatch, VendorError, VendorOutcome
+from ani.vendor.vendor import Claim, PersonMatch, Purpose, VendorError, VendorOutcome
 
 NOT_FOUND = 404
 _LONGEST = {"first_name": 80, "last_name": 80, "name": 160, "address": 200, "postal_code": 16, "country": 2}
@@ -48,6 +48,18 @@ class JsonVendor:
         """By which its answers are kept."""
         return self._rules.name
 
+    @property
+    def serves(self) -> frozenset[Purpose]:
+        """That which there is an address for."""
+        rules = self._rules
+        urls = {Purpose.REVERSE_MATCH: rules.url, Purpose.PERSON: rules.person_url, Purpose.CREDIT: rules.credit_url}
+        return frozenset(purpose for purpose, url in urls.items() if url)
+
+    @property
+    def tells_birth_dates(self) -> bool:
+        """Where a field is named for it."""
+        return bool(self._rules.fields.get("birth_on"))
+
     def reverse_match(self, ani: str, deadline_s: float) -> Identity | None:
         """Whose line it is; none for status 404 and for an answer without a name."""
         document = self._ask("GET", self._rules.url, ani, deadline_s)
@@ -70,7 +82,10 @@ class JsonVendor:
         )
 
     def match_person(self, claim: Claim, deadline_s: float) -> PersonMatch | None:
-        """Whether the field `matched` is true; the date of birth is that of `birth_on` (YYYY-MM-DD), if there."""
+        """Whether the field `matched` is true; the date of birth is that of `birth_on` (YYYY-MM-DD).
+
+        Without that it is the one claimed, which `matched` is about too; one that differs from it does not match.
+        """
         rules, words = self._rules, _words(claim)
         body = {name: text.format_map(words) for name, text in rules.person_query.items()}
         # A member that is empty is one that nothing is claimed of.
@@ -83,6 +98,9 @@ class JsonVendor:
             birth_on = date.fromisoformat(self._text(document, "birth_on")) if is_match else None
         except ValueError:
             birth_on = None
+        if is_match and claim.birth_on is not None:
+            is_match = birth_on in {None, claim.birth_on}
+            birth_on = claim.birth_on if is_match else None
         return PersonMatch(is_match, birth_on)
 
     def credit_score(self, ani: str, deadline_s: float) -> int | None:
@@ -98,8 +116,6 @@ class JsonVendor:
     def _ask(
         self, method: str, url: str, ani: str, deadline_s: float, body: dict[str, str] | None = None
     ) -> object | None:
-        if not url:
-            return None
         rules, words = self._rules, _line_words(ani)
         headers = {rules.key_header: rules.key} if rules.key_header else {}
         query = {name: text.format_map(words) for name, text in rules.query.items()} if body is None else {}

@@ -11,7 +11,7 @@ from twilio.rest.lookups.v2.phone_number import PhoneNumberInstance
 from ani.gateways.fetching import Fetcher, Request
 from ani.reverse_match.listing import Identity
 from ani.reverse_match.names import split_name
-from ani.vendor.vendor import Claim, PersonMatch, VendorError, VendorOutcome
+from ani.vendor.vendor import Claim, PersonMatch, Purpose, VendorError, VendorOutcome
 
 NAME = "twilio"
 REVERSE_FIELDS = "caller_name,line_type_intelligence"
@@ -39,6 +39,16 @@ class TwilioVendor:
     def name(self) -> str:
         """By which its answers are kept."""
         return NAME
+
+    @property
+    def serves(self) -> frozenset[Purpose]:
+        """All but credit."""
+        return frozenset({Purpose.REVERSE_MATCH, Purpose.PERSON})
+
+    @property
+    def tells_birth_dates(self) -> bool:
+        """No."""
+        return False
 
     def reverse_match(self, ani: str, deadline_s: float) -> Identity | None:
         """The caller name with the type of the line; none where Twilio has no name, or no such number."""

@@ -15,6 +15,8 @@ class AgeRefusal(StrEnum):
 
     NOT_PROVEN = "age-not-proven"
     LOCKED = "locked-out"
+    BIRTH_DATE_NEEDED = "birth-date-needed"
+    """Nothing is decided or counted yet: the vendor is asked for the number and the date of birth together."""
 
 
 @dataclass(frozen=True, slots=True)

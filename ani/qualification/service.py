@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import TypeGuard
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -64,6 +65,7 @@ def check_person(
     way: Way = UNKNOWN_WAY,
     barred: frozenset[str] = frozenset(),
     tell: Tell = tell_nobody,
+    born: str | None = None,
 ) -> Checked:
     """Compare what was keyed with the persons of the line, then with what the vendor knows; keep the proof.
 
@@ -72,6 +74,10 @@ def check_person(
     same answer and counts as a wrong entry; of who is known to be too young the vendor is asked too, for nothing. It is
     counted before the vendor is asked, so that calls side by side get no extra tries, and taken back when it was right
     after all. While locked, nothing is compared or counted.
+    A vendor that tells no dates of birth can prove an age only by one that is claimed with the number: then, unless a
+    known person proves it, the answer is BIRTH_DATE_NEEDED, right or wrong, and the same is asked once more with what
+    was keyed for it (`born`, eight digits; anything else is wrong). Where it tells them but has none of who matches,
+    nothing is proven, and nothing counted.
     Persons and a vendor whose source is `barred` are as if they were not there, and so are persons of a former holder.
     """
     wrong = Wrong(ani, account_id, method.value, way, clock.now())
@@ -85,10 +91,16 @@ def check_person(
         stored = matching(persons, method, digits, pepper) if is_well else None
         if stored is not None and is_of_age(stored.record.birth_on, minimum_age, wrong.at):
             return Checked(_keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days), compared)
-    asked = _ask_vendor(desk, ani, call_id, method, digits, barred)
-    if asked is not None and asked.outcome.is_asked:
+        if born is None and method in BY_SSN and _is_asked(desk, method, digits, barred) and not desk.tells_birth_dates:
+            lockout.take_back(conn, wrong)
+            return Checked(AgeRefusal.BIRTH_DATE_NEEDED, compared)
+    asked = _ask_vendor(desk, ani, call_id, method, digits, barred, born)
+    if asked is not None and asked.is_sent:
         compared |= {asked.vendor}
     birth_on = asked.answer.birth_on if asked is not None and asked.answer and asked.answer.is_match else None
+    if asked is not None and asked.answer and asked.answer.is_match and birth_on is None:
+        with transaction(engine) as conn:
+            lockout.take_back(conn, wrong)
     if stored is not None or asked is None or birth_on is None or not is_birth_date(birth_on, wrong.at):
         return Checked(AgeRefusal.NOT_PROVEN, compared)
     with transaction(engine) as conn:
@@ -108,7 +120,7 @@ def barred_sources(
     """
     with reading(engine) as conn:
         persons = [stored.record for stored in _persons(conn, pepper, ani)]
-    vendor = {desk.vendor_name} if desk is not None and desk.has_vendor and method in ASKED else set()
+    vendor = {desk.vendor_name} if desk is not None and desk.serves(Purpose.PERSON) and method in ASKED else set()
     barred = compared | {person.source for person in persons if person.has_ssn} | (set() if compared else vendor)
     others = {person.source for person in persons if can_be_keyed(person, method)} | vendor
     return barred, bool(others - barred)
@@ -171,35 +183,47 @@ def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper
     return pepper.is_digest(record.ssn_last_four_hash, HASH_KIND, ani, digits[-4:])
 
 
+def _is_asked(desk: VendorDesk | None, method: Method, digits: str, barred: frozenset[str]) -> TypeGuard[VendorDesk]:
+    """Whether the vendor is one to ask for this."""
+    if desk is None or not desk.serves(Purpose.PERSON) or desk.vendor_name in barred:
+        return False
+    return method in ASKED and is_keyed_well(method, digits)
+
+
 def _ask_vendor(
-    desk: VendorDesk | None, ani: str, call_id: str | None, method: Method, digits: str, barred: frozenset[str]
+    desk: VendorDesk | None,
+    ani: str,
+    call_id: str | None,
+    method: Method,
+    digits: str,
+    barred: frozenset[str],
+    born: str | None,
 ) -> Asked[PersonMatch] | None:
-    if desk is None or not desk.has_vendor or method not in ASKED or not is_keyed_well(method, digits):
+    if not _is_asked(desk, method, digits, barred):
         return None
-    if desk.vendor_name in barred:
-        return None
-    is_date = method is Method.BIRTH_DATE
-    claim = Claim(ani, birth_on=parse_birth_date(digits)) if is_date else Claim(ani, national_id=digits)
+    if method is Method.BIRTH_DATE:
+        claim = Claim(ani, birth_on=parse_birth_date(digits))
+    else:
+        claim = Claim(ani, national_id=digits, birth_on=None if born is None else parse_birth_date(born))
+        if born is not None and claim.birth_on is None:
+            return None
     return desk.ask(Purpose.PERSON, ani, call_id, lambda vendor, left_s: vendor.match_person(claim, left_s))
 
 
 def _remember(
     conn: Connection, pepper: Pepper, ani: str, method: Method, digits: str, birth_on: date, source: str, at: datetime
-) -> StoredRecord | None:
-    """Keep the person a vendor told of for later calls; none where the digits do not say who he is."""
-    if method not in BY_SSN:
-        return None
-    whole = pepper.digest(WHOLE_KIND, ani, digits) if method is Method.SSN else None
-    record = IdentityRecord(ani, "", birth_on, pepper.digest(HASH_KIND, ani, digits[-4:]), source, ssn_hash=whole)
+) -> StoredRecord:
+    """Keep the person a vendor told of for later calls; by his date of birth where the digits are no number of his."""
+    if method in BY_SSN:
+        whole = pepper.digest(WHOLE_KIND, ani, digits) if method is Method.SSN else None
+        record = IdentityRecord(ani, "", birth_on, pepper.digest(HASH_KIND, ani, digits[-4:]), source, ssn_hash=whole)
+    else:
+        by_date = pepper.digest(PERSON_KIND, ani, source, birth_on.isoformat())
+        record = IdentityRecord(ani, "", birth_on, by_date, source, has_ssn=False)
     store.lock(conn)
     key = _key(record, pepper)
-    known = _known(conn, pepper, {ani}).get(key)
-    if known is None:
+    if key not in _known(conn, pepper, {ani}):
         store.insert_records(conn, [sealed_record(record, pepper)], at)
-    elif not is_of_line(known, listing_store.last_listing(conn, ani)):
-        # what was known of a former holder is told anew: by the vendor it is of the line as it is now
-        told = replace(record, ssn_last_four_hash=known.record.ssn_last_four_hash)
-        store.update_records(conn, [StoredRecord(known.record_id, sealed_record(told, pepper))], at)
     return _known(conn, pepper, {ani})[key]
 
 

@@ -34,11 +34,6 @@ class VendorOutcome(StrEnum):
         """Whether the vendor said something of the line, be it that it does not know it."""
         return self in {VendorOutcome.FOUND, VendorOutcome.NOT_FOUND}
 
-    @property
-    def is_asked(self) -> bool:
-        """Whether a request was sent to the vendor, whatever became of it."""
-        return self not in {VendorOutcome.SPARED, VendorOutcome.DAILY_LIMIT, VendorOutcome.NO_VENDOR}
-
 
 class VendorError(Exception):
     """The vendor, or the way to it, failed; never shows what was asked."""
@@ -63,7 +58,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class PersonMatch:
-    """A vendor's word on a claim: whether all that was claimed matches, and the date of birth it has, if it tells."""
+    """A vendor's word on a claim: whether all of it matches, and the date of birth, if told or claimed and matched."""
 
     is_match: bool
     birth_on: date | None = field(default=None, repr=False)
@@ -75,6 +70,16 @@ class Vendor(Protocol):
     @property
     def name(self) -> str:
         """By which its answers are kept; at most 40 characters."""
+        ...
+
+    @property
+    def serves(self) -> frozenset[Purpose]:
+        """What it can be asked for at all; it is asked for nothing else."""
+        ...
+
+    @property
+    def tells_birth_dates(self) -> bool:
+        """Whether it tells when a person that matches was born; else it only matches the date that is claimed."""
         ...
 
     def reverse_match(self, ani: str, deadline_s: float) -> Identity | None:

@@ -51,7 +51,7 @@ def rate(
     if known is not None and clock.now() - (known[1].scored_at or known[1].set_at) <= fresh_for:
         return _up_to_date(engine, clock, operator_id, ani, rules, known)
     score, source, is_sure = None, PAYMENT_HISTORY, True
-    if desk is not None and desk.has_vendor:
+    if desk is not None and desk.serves(Purpose.CREDIT):
         asked = desk.ask(Purpose.CREDIT, ani, call_id, lambda vendor, left_s: vendor.credit_score(ani, left_s))
         score, source, is_sure = asked.answer, asked.vendor, asked.outcome.is_answer
     now = clock.now()

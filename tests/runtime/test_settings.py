@@ -57,8 +57,8 @@ def test_a_named_file_is_read_instead(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[vendor]\njson_person_query = {s = '{national_id}'}\n", r"json_person_query: {birth_on} is not sent"),
         ("[vendor]\njson_person_query = {s = '{national_id} {ssn}'}\n", r"json_person_query: only {ani}, {birth_on}"),
         (
-            "[vendor]\njson_fields = {birth_on = ''}\njson_person_url = 'https://b.example/p'\n",
-            r"vendor\.json_person_url: vendor\.json_fields does not say where birth_on stands",
+            "[vendor]\njson_fields = {matched = ''}\njson_person_url = 'https://b.example/p'\n",
+            r"vendor\.json_person_url: vendor\.json_fields does not say where matched stands",
         ),
         (
             "[vendor]\njson_fields = {credit_score = ''}\njson_credit_url = 'https://b.example/p'\n",

@@ -51,7 +51,13 @@ def serving(vendor: FakeVendor) -> Iterator[FakeVendor]:
                 vendor.released.wait(10)
                 self.close_connection = True
             elif vendor.mode == "dripping":
-                self._drip()
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self._drip(b" ")
+            elif vendor.mode == "dripping-headers":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                self._drip(b"X-More: yes\r\n")
             elif vendor.mode == "garbage":
                 self._send(200, b"<html>busy</html>")
             elif vendor.mode == "endless":
@@ -63,13 +69,10 @@ def serving(vendor: FakeVendor) -> Iterator[FakeVendor]:
             else:
                 self._answer()
 
-        def _drip(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
+        def _drip(self, drop: bytes) -> None:
             try:
                 while not vendor.released.wait(0.1):
-                    self.wfile.write(b" ")
+                    self.wfile.write(drop)
             except OSError:
                 pass
             self.close_connection = True
@@ -149,7 +152,7 @@ def serving(vendor: FakeVendor) -> Iterator[FakeVendor]:
             known = vendor.born.get(ani)
             document = {
                 "people": [{"given": found[0], "family": found[1]}] if found else [],
-                "match": (bool(keyed) and ssn is not None and ssn.endswith(keyed)) or (bool(born) and born == known),
+                "match": bool(keyed or born) and (ssn or "").endswith(keyed) and born in {"", known},
                 "born": known,
                 "score": vendor.score.get(ani),
             }

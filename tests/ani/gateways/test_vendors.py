@@ -14,7 +14,7 @@ import structlog
 from ani.gateways.choosing import vendor_of
 from ani.gateways.fetching import Fetcher
 from ani.gateways.json_vendor import JsonRules, JsonVendor
-from ani.vendor.vendor import Claim, PersonMatch, Vendor, VendorError, VendorOutcome
+from ani.vendor.vendor import Claim, PersonMatch, Purpose, Vendor, VendorError, VendorOutcome
 from runtime.clock import SystemClock
 from runtime.faults import StaffError
 from runtime.logs import set_up_logs
@@ -65,6 +65,15 @@ def test_a_person_is_matched(vendor: Vendor, fake: FakeVendor) -> None:
     assert vendor.match_person(Claim(ANI, birth_on=date(1970, 5, 1)), 5.0) == PersonMatch(True, date(1970, 5, 1))
 
 
+def test_number_and_date_are_matched_in_one_claim(vendor: Vendor, fake: FakeVendor) -> None:
+    fake.ssn[ANI], fake.born[ANI] = "123456789", "1970-05-01"
+    born, other = date(1970, 5, 1), date(1970, 5, 2)
+    for national_id, claimed, is_match in (("6789", born, True), ("6789", other, False), ("6788", born, False)):
+        found = vendor.match_person(Claim(ANI, national_id=national_id, birth_on=claimed), 5.0)
+        assert found == PersonMatch(is_match, born if is_match else None)
+    assert len(fake.asked) == 3
+
+
 def test_of_a_person_nothing_stands_in_the_address(fake: FakeVendor, fetcher: Fetcher) -> None:
     adapter("json", fake, fetcher).match_person(Claim(ANI, national_id="987654321"), 5.0)
     assert fake.asked == ["/v1"]
@@ -102,6 +111,7 @@ def test_a_credit_score(vendor: Vendor, fake: FakeVendor) -> None:
     [
         ("slow", VendorOutcome.TIMED_OUT),
         ("dripping", VendorOutcome.TIMED_OUT),
+        ("dripping-headers", VendorOutcome.TIMED_OUT),
         ("down", VendorOutcome.UNREACHABLE),
         ("garbage", VendorOutcome.UNREADABLE),
         ("endless", VendorOutcome.UNREADABLE),
@@ -116,6 +126,31 @@ def test_every_fault_has_a_name_and_an_end(vendor: Vendor, fake: FakeVendor, mod
     assert raised.value.outcome is outcome
     assert ANI not in str(raised.value)
     assert time.monotonic() - start_s < 5.0
+
+
+def test_a_name_has_several_addresses_and_one_deadline(fake: FakeVendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolved(host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
+        found = {"both": ["127.0.0.1", "127.0.0.1"], "lost": ["127.0.0.1"], "none": []}.get(host, [host])
+        return [(2, 1, 6, "", (address, port)) for address in found]
+
+    fetcher = Fetcher(SystemClock().monotonic_s)
+    monkeypatch.setattr("socket.getaddrinfo", resolved)
+    port = fake.url.rpartition(":")[2]
+    fake.people[ANI] = ("Ana", "Lee")
+    asked = [f"http://both:{port}/v1", "http://lost:1/v1", "http://none/v1"]
+    vendors = [JsonVendor(JsonRules("acme", url, {"phone": "{ani}"}, FIELDS), fetcher) for url in asked]
+    assert vendors[0].reverse_match(ANI, 5.0) is not None
+    for lost in vendors[1:]:
+        with pytest.raises(VendorError) as raised:
+            lost.reverse_match(ANI, 5.0)
+        assert raised.value.outcome is VendorOutcome.UNREACHABLE
+    fetcher.close()
+
+
+def test_each_serves_what_it_can(fake: FakeVendor, fetcher: Fetcher) -> None:
+    assert adapter("twilio", fake, fetcher).serves == {Purpose.REVERSE_MATCH, Purpose.PERSON}
+    assert adapter("json", fake, fetcher).serves == set(Purpose)
+    assert JsonVendor(JsonRules("acme", "https://a", {}, {}), fetcher).serves == {Purpose.REVERSE_MATCH}
 
 
 def test_nobody_listens(vendor: Vendor, fake: FakeVendor, fetcher: Fetcher) -> None:

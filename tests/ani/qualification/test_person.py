@@ -10,14 +10,15 @@ from sqlalchemy.engine import Engine
 
 from ani.importing import Source
 from ani.lockout.lockout import Limits, Way
-from ani.qualification import service
+from ani.qualification import service, store
 from ani.qualification.proof import Method, is_keyed_well, keypad
 from ani.qualification.qualification import AgeProof, AgeRefusal
 from ani.reverse_match.listing import Identity
 from ani.vendor.breaker import BreakerRules
 from ani.vendor.service import AskRules, VendorDesk
-from ani.vendor.vendor import Claim, PersonMatch
+from ani.vendor.vendor import Claim, PersonMatch, Purpose
 from runtime.clock import SystemClock
+from runtime.database import reading
 from runtime.keys import Pepper
 from tests.clock import SettableClock
 
@@ -37,6 +38,8 @@ class Knowing:
     """A vendor that knows one person."""
 
     name = "bureau"
+    serves: frozenset[Purpose] = frozenset(Purpose)
+    tells_birth_dates = True
 
     def __init__(self, digits: str, birth_on: date | None) -> None:
         self.digits, self.birth_on = digits, birth_on
@@ -127,6 +130,27 @@ def test_the_vendor_is_asked_where_nobody_known_matches(check: Check) -> None:
     assert check(Method.SSN_LAST_FOUR, "3334", vendor=vendor) is AgeRefusal.NOT_PROVEN
     assert isinstance(check(Method.BIRTH_DATE, "01011960", UNKNOWN, vendor), AgeProof)
     assert vendor.asked == 3
+
+
+def test_a_proof_by_date_at_the_vendor_names_it_later_too(check: Check, engine: Engine, clock: SettableClock) -> None:
+    vendor = Knowing("111223333", date(1960, 1, 1))
+    for asked in (vendor, None):
+        found = check(Method.BIRTH_DATE, "01011960", UNKNOWN, asked)
+        assert isinstance(found, AgeProof)
+        assert found.source == "bureau"
+    with reading(engine) as conn:
+        known = store.evidence_of(conn, ani=UNKNOWN, account_id=None, minimum_age=18, now=clock.now())
+    assert known is not None
+    assert (known.method, known.source) == ("birth-date", "bureau")
+
+
+def test_who_matches_but_has_no_date_counts_no_wrong_entry(check: Check) -> None:
+    vendor = Knowing("111223333", None)
+    for _ in range(12):
+        assert check(Method.SSN_LAST_FOUR, "3333", vendor=vendor) is AgeRefusal.NOT_PROVEN
+    for _ in range(5):
+        assert check(Method.SSN_LAST_FOUR, "3334", vendor=vendor) is AgeRefusal.NOT_PROVEN
+    assert check(Method.SSN_LAST_FOUR, "3333", vendor=vendor) is AgeRefusal.LOCKED
 
 
 @pytest.mark.parametrize("birth_on", [None, date(2015, 1, 1)])

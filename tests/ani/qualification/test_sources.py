@@ -14,7 +14,7 @@ from ani.qualification import service
 from ani.qualification.proof import Method, keypad
 from ani.qualification.qualification import AgeProof, AgeRefusal, Checked
 from ani.qualification.tables import identity_record
-from ani.vendor.vendor import VendorOutcome
+from ani.vendor.vendor import Purpose
 from billing.rotation import service as rotation
 from runtime.csv_import import ImportResult
 from runtime.database import reading
@@ -143,6 +143,10 @@ def test_a_vendor_asked_for_the_number_is_no_other_source(house: House) -> None:
     assert house.barred(Method.BIRTH_DATE, ani=UNKNOWN) is None
 
 
-def test_what_counts_as_asked() -> None:
-    spared = {VendorOutcome.SPARED, VendorOutcome.DAILY_LIMIT, VendorOutcome.NO_VENDOR}
-    assert {outcome for outcome in VendorOutcome if not outcome.is_asked} == spared
+def test_a_vendor_that_was_not_asked_is_another_source(house: House) -> None:
+    house.load("motor", f"{ANI},Ana,,,123456789,,".replace("Ana,,", "Ana,Lee,1970-05-01"))
+    vendor = Knowing("999999999", date(1970, 5, 1))
+    vendor.name, vendor.serves = "lookup", frozenset({Purpose.REVERSE_MATCH, Purpose.CREDIT})
+    assert house.check(Method.SSN_LAST_FOUR, "0000", vendor).compared == {"motor"}
+    assert vendor.asked == 0
+    assert house.barred(Method.BIRTH_DATE, frozenset({"motor"}), vendor) is None  # it cannot be asked at all

@@ -1,5 +1,6 @@
 """Asking: one retry, the breaker, the day's limit, the counter, and the listing that a hit becomes."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from ani.vendor import service
 from ani.vendor.breaker import Breaker, BreakerRules
 from ani.vendor.service import AskRules, VendorDesk
 from ani.vendor.vendor import Claim, PersonMatch, Purpose, VendorError, VendorOutcome
+from runtime.clock import SystemClock
 from tests.clock import SettableClock
 
 LINE = Ani("+12125550101", "US")
@@ -25,6 +27,8 @@ class Scripted:
     """A vendor that answers as it is told, in order; the last for ever."""
 
     name = "scripted"
+    serves: frozenset[Purpose] = frozenset(Purpose)
+    tells_birth_dates = True
 
     def __init__(self, *answers: Identity | VendorError | None) -> None:
         self.answers = list(answers)
@@ -78,6 +82,40 @@ def test_the_breaker_spares_callers_then_lets_one_try(sqlite_engine: Engine, clo
     vendor.answers = [named("Lee")]
     assert [ask(desk) for _ in range(2)] == [VendorOutcome.FOUND] * 2
     assert vendor.asked == 6
+
+
+def test_what_a_vendor_does_not_serve_is_not_sent_nor_counted(engine: Engine, clock: SettableClock) -> None:
+    vendor = Scripted(DOWN)
+    desk = VendorDesk(engine, clock, vendor, RULES)
+    assert [ask(desk) for _ in range(1)] == [VendorOutcome.UNREACHABLE]
+    vendor.serves = frozenset({Purpose.REVERSE_MATCH})
+    for purpose in (Purpose.PERSON, Purpose.CREDIT):
+        asked = desk.ask(purpose, LINE.e164, "c1", lambda vendor, left_s: vendor.credit_score(LINE.e164, left_s))
+        assert (asked.outcome, asked.is_sent) == (VendorOutcome.NO_VENDOR, False)
+    assert len(service.queries_of(engine, LINE.e164)) == 1
+    assert [(day.requests, day.cost_micros) for day in service.days(engine, 5)] == [(2, 20_000)]
+    assert ask(desk) is VendorOutcome.UNREACHABLE  # the third failure in a row: what was not sent closed nothing
+    assert ask(desk) is VendorOutcome.SPARED
+
+
+def test_whoever_asks_leaves_at_the_deadline_and_the_breaker_knows_at_once(sqlite_engine: Engine) -> None:
+    class Hanging(Scripted):
+        def reverse_match(self, ani: str, deadline_s: float) -> Identity | None:
+            self.asked += 1
+            released.wait(60)
+            return None
+
+    released = threading.Event()
+    vendor, clock = Hanging(None), SystemClock()
+    desk = VendorDesk(sqlite_engine, clock, vendor, AskRules(0.2, BreakerRules(1, 600.0), 100, 0))
+    try:
+        assert [ask(desk) for _ in range(2)] == [VendorOutcome.TIMED_OUT, VendorOutcome.SPARED]
+        late = desk.since(clock.monotonic_s() - 0.2).ask(Purpose.CREDIT, LINE.e164, "c1", lambda *_: 1)
+        assert (late.outcome, late.is_sent) == (VendorOutcome.TIMED_OUT, False)
+    finally:
+        released.set()
+        desk.close()
+    assert vendor.asked == 1
 
 
 def test_a_probe_that_never_returns_does_not_bar_for_ever() -> None:

@@ -13,9 +13,10 @@ from sqlalchemy.engine import Engine
 from ani.negative import service as negative_service
 from ani.negative.block import NegativeReason, NewBlock
 from ani.reverse_match.listing import Identity
+from ani.vendor import service as vendor_service
 from ani.vendor.breaker import BreakerRules
 from ani.vendor.service import AskRules, VendorDesk
-from ani.vendor.vendor import Claim, PersonMatch, VendorError, VendorOutcome
+from ani.vendor.vendor import Claim, PersonMatch, Purpose, VendorError, VendorOutcome
 from billing.calls import service as call_service
 from billing.ledger import service as ledger_service
 from billing.operators import service as operator_service
@@ -48,6 +49,8 @@ class Scoring:
     """A vendor that knows a score, or fails."""
 
     name = "bureau"
+    serves: frozenset[Purpose] = frozenset(Purpose)
+    tells_birth_dates = True
 
     def __init__(self, answer: int | VendorError | None) -> None:
         self.answer, self.asked = answer, 0
@@ -88,6 +91,17 @@ def town(engine: Engine, clock: SettableClock, pepper: Pepper, tmp_path: Path) -
 )
 def test_which_tier(score: int | None, history: History, tier: TierRule, reason: str) -> None:
     assert tier_for([GOOD, NEW, FAIR], score, history) == (tier, reason)
+
+
+def test_a_vendor_that_knows_no_scores_is_not_asked_nor_named(town: Town, clock: SettableClock) -> None:
+    vendor = Scoring(720)
+    vendor.serves = frozenset({Purpose.PERSON})
+    desk = VendorDesk(town.engine, clock, vendor, AskRules(1.5, BreakerRules(9, 30.0), 100, 10_000))
+    operator_id = operator_service.find_profile(town.engine, "town", "calling").operator_id
+    found = service.rate(town.engine, clock, desk, operator_id, ANN, "c", FRESH)
+    assert found is not None
+    assert (found[1].source, found[0].tier, vendor.asked) == (service.PAYMENT_HISTORY, "new", 0)
+    assert vendor_service.days(town.engine, 5) == []
 
 
 def test_rated_by_the_vendor_and_anew_after_a_time(town: Town, clock: SettableClock) -> None:
