@@ -4,6 +4,8 @@ import re
 from datetime import date
 from enum import StrEnum
 
+from ani.reverse_match.names import folded
+
 _KEYS = {
     letter: key
     for key, letters in zip("23456789", ("ABC", "DEF", "GHI", "JKL", "MNO", "PQRS", "TUV", "WXYZ"), strict=True)
@@ -42,8 +44,11 @@ class Fallback(StrEnum):
 
 
 def keypad(text: str) -> str:
-    """The keys on which a text is spelt: letters as on a telephone (ITU-T E.161), digits as they are, no others."""
-    return "".join(_KEYS.get(mark, mark if mark in "0123456789" else "") for mark in text.upper())
+    """The keys on which a text is spelt: letters as on a telephone (ITU-T E.161), digits as they are, no others.
+
+    An accent does not count: É is on the key of E.
+    """
+    return "".join(_KEYS.get(mark, mark if mark in "0123456789" else "") for mark in folded(text).upper())
 
 
 def is_keyed_well(method: Method, digits: str) -> bool:

@@ -12,6 +12,7 @@ from ani.lockout import store as lockout
 from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, Wrong, tell_nobody
 from ani.qualification import store
 from ani.qualification.belonging import is_of_line
+from ani.qualification.keyed_name import can_be_spelt, is_name_keyed
 from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, keypad, parse_birth_date
 from ani.qualification.qualification import (
     AgeProof,
@@ -165,7 +166,7 @@ def can_be_keyed(record: IdentityRecord, method: Method) -> bool:
         return record.has_ssn
     if method is Method.LICENCE:
         return record.licence_hash is not None
-    return method is Method.BIRTH_DATE or bool(record.first_name and record.last_name)
+    return method is Method.BIRTH_DATE or can_be_spelt(record.first_name, record.last_name)
 
 
 def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper) -> bool:
@@ -174,8 +175,7 @@ def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper
     if method is Method.BIRTH_DATE:
         return parse_birth_date(digits) == record.birth_on
     if method is Method.NAME:
-        name = keypad(record.first_name) + keypad(record.last_name)
-        return bool(record.first_name and record.last_name) and name == digits
+        return is_name_keyed(record.first_name, record.last_name, digits)
     if method is Method.LICENCE:
         return pepper.is_digest(record.licence_hash, LICENCE_KIND, ani, digits)
     if method is Method.SSN and record.ssn_hash is not None:

@@ -107,6 +107,17 @@ def split_name(whole: str) -> tuple[str, str]:
     return " ".join(words[:-tail]), " ".join((*words[-tail:], *marks))
 
 
+def folded(text: str) -> str:
+    """The text in small letters without accents: José as jose, Łukasz as lukasz."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", text.casefold()).translate(_LETTERS))
+    return "".join(mark for mark in plain if not unicodedata.combining(mark))
+
+
+def suffixes(generation: str) -> tuple[str, ...]:
+    """The suffixes that say this generation, or any where it is not known ("")."""
+    return tuple(word for word, said in _SUFFIXES.items() if generation in {"", said})
+
+
 def is_same_text(one: str, other: str) -> bool:
     """Whether two addresses or such differ in case, accents and punctuation only."""
     return _words(one.casefold().translate(_LETTERS)) == _words(other.casefold().translate(_LETTERS))

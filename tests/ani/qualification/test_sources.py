@@ -123,6 +123,14 @@ def test_a_barred_source_proves_nothing(house: House) -> None:
         assert found.source == "motor"
 
 
+def test_a_name_with_accents_is_keyed_without(house: House) -> None:
+    house.load("motor", f"{ANI},José María,García,1970-05-01,,,", f"{ANI},李,小龙,1970-05-01,,,")
+    for digits in ("5673427242", "56736427242", keypad("JoseMariaGarcia")):
+        assert isinstance(house.check(Method.NAME, digits).answer, AgeProof)
+    for digits in ("567427242", "2", "5673"):
+        assert house.check(Method.NAME, digits).answer is AgeRefusal.NOT_PROVEN
+
+
 def test_a_source_that_knows_the_number_is_barred_whatever_was_keyed(house: House) -> None:
     house.load("bureau", WITH_SSN, f"{ANI},Eve,Roe,1980-02-29,,,")
     assert house.barred(Method.BIRTH_DATE) is None
