@@ -25,6 +25,7 @@ from billing.accounts.account import (
     is_account_number,
 )
 from billing.accounts.issuing.service import draw_pin
+from billing.accounts.own_tariff.service import tariff_id_of
 from billing.cards.card import TopUpRefusal
 from billing.cards.redeeming.service import ToppedUp, open_by_pin, pay_in
 from billing.operators.store import operator_named
@@ -171,8 +172,12 @@ def create_account(
     name: str = "",
     number: str | None = None,
     limit_micros: int = 0,
+    tariff: str | None = None,
 ) -> Account:
-    """A new account without money, in its operator's currency; its number is drawn at random unless it is given."""
+    """A new account without money, in its operator's currency; its number is drawn at random unless it is given.
+
+    `tariff` names the one of its own, which prices its calls in place of the service's.
+    """
     if number is not None and not is_account_number(number):
         raise StaffError("number: 1 to 32 letters, digits and dashes")
     if len(name) > 80 or limit_micros < 0:
@@ -191,6 +196,7 @@ def create_account(
             currency=operator.currency,
             limit_micros=limit_micros,
             at=clock.now(),
+            tariff_id=tariff_id_of(conn, operator.id, tariff, operator.currency, "account"),
         )
         found = store.account_by_id(conn, account_id)
     if found is None:

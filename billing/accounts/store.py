@@ -11,6 +11,7 @@ from billing.accounts.account import Account, AccountLine, AccountState, IssuedP
 from billing.accounts.tables import account, account_line, pin
 from billing.operators.tables import operator
 from billing.pins.tables import pin_range
+from billing.tariffs.tables import tariff
 from runtime.database import Instant
 from runtime.frozen import maker
 from runtime.prepared import Prepared
@@ -213,6 +214,16 @@ def insert_account(
 def set_expiry(conn: Connection, account_id: int, expires_at: datetime | None) -> None:
     """Let an account end at another moment, or never."""
     conn.execute(sa.update(account).where(account.c.id == account_id).values(expires_at=expires_at))
+
+
+def tariff_name(conn: Connection, tariff_id: int) -> str | None:
+    """What a tariff is called."""
+    return conn.execute(sa.select(tariff.c.name).where(tariff.c.id == tariff_id)).scalar()
+
+
+def set_tariff(conn: Connection, account_id: int, tariff_id: int | None) -> None:
+    """Price an account by another tariff, or by that of the service."""
+    conn.execute(sa.update(account).where(account.c.id == account_id).values(tariff_id=tariff_id))
 
 
 def close_account(conn: Connection, account_id: int, *, at: datetime, by: str, note: str) -> None:

@@ -2,12 +2,13 @@
 
 from sqlalchemy.engine import Connection, Engine
 
+from billing.accounts.own_tariff.service import tariff_id_of
 from billing.accounts.store import close_account
 from billing.cards import store
 from billing.cards.batch import Batch, CardClass, Inventory, batch_fault
 from billing.cards.card import BEFORE, Card, CardEvent, CardState, read_serial
 from billing.ledger.store import lock_funds
-from billing.operators.store import operator_named, tariff_named
+from billing.operators.store import operator_named
 from billing.pins import service as pin_service
 from runtime.clock import Clock
 from runtime.database import reading, transaction
@@ -53,7 +54,7 @@ def create_batch(
             "class_name": card_class.name,
             "face_micros": card_class.face_micros,
             "currency": operator.currency,
-            "tariff_id": _tariff_id(conn, operator.id, card_class.tariff_name, operator.currency),
+            "tariff_id": tariff_id_of(conn, operator.id, card_class.tariff_name, operator.currency, "cards"),
             "range_id": None if found is None else found.id,
             "cards": cards,
             "is_virtual": is_virtual,
@@ -175,14 +176,3 @@ def _numbers(batch: Batch, serials: tuple[str, str]) -> tuple[int, int]:
     if first is None or last is None or {first[0], last[0]} != {batch.id} or first[1] > last[1]:
         raise StaffError(f"from, to: two serial numbers of batch {batch.name}, the lower one first")
     return first[1], last[1]
-
-
-def _tariff_id(conn: Connection, operator_id: int, name: str | None, currency: str) -> int | None:
-    if name is None:
-        return None
-    found = tariff_named(conn, operator_id, name)
-    if found is None:
-        raise NotFoundError(f"the operator has no tariff {name}")
-    if found[1] != currency:
-        raise StaffError(f"tariff {name} is in {found[1]}, the cards are in {currency}")
-    return found[0]

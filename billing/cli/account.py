@@ -38,6 +38,7 @@ def attach(app: typer.Typer) -> None:
     group.command("create", epilog='Example: tollgate account create acme --name "Ann Example"')(create)
     group.command("credit", epilog="Example: tollgate account credit 4155550100 20.00 --key receipt-117")(credit)
     group.command("show", epilog="Example: tollgate account show 4155550100 --json")(show)
+    group.command("set", epilog="Example: tollgate account set 4155550100 --tariff business")(set_terms)
     group.command("list", epilog="Example: tollgate account list --operator acme")(list_accounts)
     group.command("close", epilog='Example: tollgate account close 4155550100 --reason "asked for it" --yes')(close)
 
@@ -47,6 +48,7 @@ def create(
     name: Annotated[str, typer.Option(help="Name for people.")] = "",
     number: Annotated[str | None, typer.Option(help="Number of the account; ten random digits when not given.")] = None,
     limit: Annotated[str, typer.Option(help="How far below zero it may go; prepaid is zero.")] = "0",
+    tariff: Annotated[str | None, typer.Option(help="Tariff of its own; that of the service when not given.")] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +59,13 @@ def create(
     limit_micros = amount_of(limit)
     engine = open_engine(open_settings(), dry_run=dry_run)
     made = service.create_account(
-        engine, SystemClock(), operator_code=operator, name=name, number=number, limit_micros=limit_micros
+        engine,
+        SystemClock(),
+        operator_code=operator,
+        name=name,
+        number=number,
+        limit_micros=limit_micros,
+        tariff=tariff,
     )
     if as_json:
         print_document(_document(made))
@@ -105,16 +113,19 @@ def credit(
 def show(account: AccountNumber, as_json: AsJson = False) -> None:
     """Show an account, its lines and its PINs (never their digits); who looked is kept."""
     from billing.accounts import service
+    from billing.accounts.own_tariff.service import name_of
     from runtime.clock import SystemClock
 
     settings = open_settings()
     engine = open_engine(settings)
     found, lines, pins = service.describe_account(engine, account)
     keep_who_looked(settings, engine, [("", found.id), *((line.ani, found.id) for line in lines)], "account show")
+    tariff = name_of(engine, found)
     now = SystemClock().now()
     if as_json:
         line_documents = [_line_document(line) for line in lines]
-        print_document(_document(found) | {"lines": line_documents, "pins": [_pin_document(pin, now) for pin in pins]})
+        shown_pins = [_pin_document(pin, now) for pin in pins]
+        print_document(_document(found) | {"tariff": tariff, "lines": line_documents, "pins": shown_pins})
         return
     print_record(
         {
@@ -125,6 +136,7 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
             "balance": shown(found.balance_micros, found.currency),
             "held by calls": shown(found.held_micros, found.currency),
             "available": shown(found.available_micros, found.currency),
+            "tariff": tariff or "that of the service",
             "opened": found.created_at,
             "closed": found.closed_at,
             "ends": found.expires_at,
@@ -137,6 +149,25 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
         of = f" of {pin.range_name}" if pin.range_name else ""
         word = "valid" if pin.is_valid(now) else "not valid"
         print_record({"pin": f"{pin.id}{of} issued {pin.issued_at}{until} {word}, used {pin.uses} times"})
+
+
+def set_terms(
+    account: AccountNumber,
+    tariff: Annotated[str | None, typer.Option(help="Tariff of its own.")] = None,
+    no_tariff: Annotated[bool, typer.Option("--no-tariff", help="That of the service again.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set by what an account is priced; calls and sessions that are up keep their price."""
+    from billing.accounts.own_tariff import service
+
+    if no_tariff == (tariff is not None):
+        raise CommandError("give --tariff NAME or --no-tariff", ExitCode.USAGE)
+    changed = service.set_tariff(open_engine(open_settings(), dry_run=dry_run), account, tariff)
+    if as_json:
+        print_document(_document(changed) | {"tariff": tariff})
+    else:
+        print_done(f"account {account} is priced by {'that of the service' if tariff is None else f'tariff {tariff}'}")
 
 
 def list_accounts(

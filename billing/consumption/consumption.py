@@ -14,6 +14,7 @@ from billing.charging.session import Session
 from billing.pricing.terms import Measure
 from billing.rating import Grant, Rate
 
+STANDARD_TARIFF = "standard"
 LONGEST_SESSION_MS = 86_400_000
 LARGEST_USE = 10**15
 """The most bytes or units of one session or event."""
@@ -56,9 +57,17 @@ class Sold:
 
     operator_id: int
     account_number: str
-    tariff: str
+    tariff: str | None
+    """None: the account's own, else the standard one."""
     service: str
     code: str
+    access_number: str | None = None
+    """The number it came in on, where there is one: surcharges may depend on it."""
+
+    @property
+    def access_digits(self) -> str:
+        """The digits of the access number, empty where there is none."""
+        return (self.access_number or "").removeprefix("+")
 
 
 @dataclass(frozen=True, slots=True)

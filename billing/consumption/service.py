@@ -24,6 +24,7 @@ from billing.charging.session import (
 )
 from billing.consumption import store
 from billing.consumption.consumption import (
+    STANDARD_TARIFF,
     ConsumptionRefusal,
     Debit,
     Debited,
@@ -238,6 +239,7 @@ def _open(conn: Connection, now: datetime, wanted: Open, account_id: int, rate: 
         VALID_FOR,
         begins_now=True,
         destination=wanted.sold.code,
+        access_number=wanted.sold.access_digits,
         asked=wanted.fingerprint,
     )
     try:
@@ -261,7 +263,7 @@ def _debit(
     if before is not None:
         return debited_before(conn, before, event)
     used = event.units * unit_of(rate).scale
-    context = allowances.begin(conn, now, account_id, rate, event.sold.code)
+    context = allowances.begin(conn, now, account_id, rate, event.sold.code, event.sold.access_digits)
     charged = price_micros(rate, used, context)
     permit = fraud.judge(conn, now, replace(attempt, price_micros=charged), standing)
     if isinstance(permit, FraudRefusal):
@@ -295,16 +297,20 @@ def _debit(
 
 def _attempt(kind: Kind, asked_id: str, account_id: int, sold: Sold, rate: Rate) -> fraud.Attempt:
     """What limits against fraud judge; the limits are the account's own, no service of the switch is passed."""
-    return fraud.Attempt(asked_id, asked_id, account_id, sold.code, rate, 0, 0, kind=kind)
+    return fraud.Attempt(
+        asked_id, asked_id, account_id, sold.code, rate, 0, 0, kind=kind, access_number=sold.access_digits
+    )
 
 
 def _price(engine: Engine, clock: Clock, rates: RateBook, sold: Sold) -> tuple[int, Rate] | Refusal:
     """The account and the rate in effect now."""
     with reading(engine) as conn:
-        account_id = store.account_id(conn, sold.operator_id, sold.account_number)
-        tariff_id = store.tariff_id(conn, sold.operator_id, sold.tariff)
-    if account_id is None:
-        return ConsumptionRefusal.UNKNOWN_ACCOUNT
+        payer = store.payer(conn, sold.operator_id, sold.account_number)
+        if payer is None:
+            return ConsumptionRefusal.UNKNOWN_ACCOUNT
+        account_id, tariff_id = payer
+        if sold.tariff is not None or tariff_id is None:
+            tariff_id = store.tariff_id(conn, sold.operator_id, sold.tariff or STANDARD_TARIFF)
     if tariff_id is None:
         return ConsumptionRefusal.UNKNOWN_TARIFF
     rate = rates.rate_for(tariff_id, sold.code, clock.now(), sold.service)

@@ -14,7 +14,7 @@ from runtime.prepared import Prepared
 from runtime.prepared_rows import KeyedRead
 
 _ACCOUNT = Prepared(
-    sa.select(account.c.id).where(
+    sa.select(account.c.id, account.c.tariff_id).where(
         account.c.number == sa.bindparam("number"), account.c.operator_id == sa.bindparam("of_operator")
     )
 )
@@ -55,6 +55,12 @@ def balance_micros(conn: Connection, account_id: int) -> int:
     """The money on an account, not locked."""
     row = _BALANCE.first(conn, account_id=account_id)
     return 0 if row is None else int(row[0])
+
+
+def payer(conn: Connection, operator_id: int, number: str) -> tuple[int, int | None] | None:
+    """The account of this number, if it is one of the operator's, with the tariff of its own, if it has one."""
+    row = _ACCOUNT.first(conn, number=number, of_operator=operator_id)
+    return None if row is None else (int(row[0]), row[1])
 
 
 def is_of(conn: Connection, account_id: int, operator_id: int) -> bool:

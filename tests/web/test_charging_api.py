@@ -6,10 +6,15 @@ import pytest
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
+from billing.accounts.own_tariff import service as own_tariff
 from billing.apikeys import service as key_service
 from billing.consumption import service as consumption
 from billing.fraud.rules.fraud import FraudRefusal
+from billing.tariffs import service as tariff_service
+from billing.tariffs.service import TariffImport
+from billing.tariffs.tariff import read_rate
 from tests.billing.books import UNIT
+from tests.billing.shop import EMPTY
 from tests.clock import SettableClock
 from tests.web.conftest import BASE, Web, serve
 from web.limits import Buckets
@@ -116,6 +121,52 @@ def test_strict_input(web: Web, change: dict[str, object]) -> None:
     answer = web.post("/events", {**sold(web, "message", "sms"), **change}, idempotency="x")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
     assert answer.json()["errors"]
+
+
+def sell(web: Web, name: str, **row: str) -> None:
+    """A tariff of one row, in effect at once."""
+    shop = web.shop
+    shop.clock.advance(1)
+    wanted = TariffImport(shop.operator_id, name, USD, None, "test")
+    tariff_service.import_tariff(shop.engine, shop.clock, wanted, [read_rate({**EMPTY, **row}, USD)])
+    shop.clock.advance(10)
+
+
+def test_a_surcharge_by_access_number_applies_to_sessions_and_events(web: Web) -> None:
+    sell(web, "all", prefix="net", service="data", price="0.01", per="unit", surcharges="1800 0 fee=0.20")
+    body = sold(web, "data", "net")
+    for access, price in (({}, "0.010000"), ({"access_number": "+18005550100"}, "0.210000")):
+        made = web.post("/events", {**body, **access}, idempotency=f"e{price}")
+        assert (made.status_code, made.json()["charged"]["amount"]) == (201, price)
+        opened = web.post("/sessions", {**body, **access, "wanted": 1}, idempotency=f"s{price}").json()
+        ended = web.post(f"/sessions/{opened['session']}/terminate", {"used": 1})
+        assert ended.json()["charged"]["amount"] == price
+    changed = web.post("/events", {**body, "access_number": "18005550100"}, idempotency="e0.010000")
+    assert changed.json()["code"] == "changed-replay"
+    assert web.post("/events", {**body, "access_number": "800-555"}, idempotency="x").status_code == 422
+
+
+def test_without_a_tariff_the_account_s_own_is_used(web: Web) -> None:
+    shop = web.shop
+    sell(web, "standard", prefix="sms", service="message", price="9", per="unit")
+    sell(web, "cheap", prefix="sms", service="message", price="0.01", per="unit")
+    account = shop.account(20 * UNIT)
+    body = {"account": account.number, "service": "message", "code": "sms"}
+    assert web.post("/events", body, idempotency="a").json()["charged"]["amount"] == "9.000000"
+    own_tariff.set_tariff(shop.engine, account.number, "cheap")
+    assert web.post("/events", body, idempotency="b").json()["charged"]["amount"] == "0.010000"
+    named = web.post("/events", {**body, "tariff": "all"}, idempotency="c")
+    assert named.json()["charged"]["amount"] == "0.100000"
+    assert web.post("/events", body, idempotency="a").json()["replay"] is True
+    own_tariff.set_tariff(shop.engine, account.number, None)
+    assert web.post("/events", body, idempotency="d").json()["charged"]["amount"] == "9.000000"
+
+
+def test_a_session_that_never_came_about_used_nothing(web: Web) -> None:
+    opened = web.post("/sessions", {**sold(web, "data", "net"), "wanted": 10}, idempotency="o").json()
+    path = f"/sessions/{opened['session']}/terminate"
+    assert web.post(path, {"used": 1, "connected": False}).status_code == 422
+    assert web.post(path, {"used": 0, "connected": False}).json()["charged"]["amount"] == "0.000000"
 
 
 def test_an_idempotency_key_is_needed_and_bounded(web: Web) -> None:

@@ -147,7 +147,7 @@ def refund(
 
 
 def _sold(key: ApiKey, body: SoldBody) -> Sold:
-    return Sold(key.operator_id, body.account, body.tariff, body.service, body.code)
+    return Sold(key.operator_id, body.account, body.tariff, body.service, body.code, body.access_number)
 
 
 def _made_by(key: ApiKey) -> str:

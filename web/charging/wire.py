@@ -15,6 +15,7 @@ AccountNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$"
 TariffName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,20}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^\+?[0-9A-Za-z._-]{1,32}$")]
+AccessNumber = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{1,15}$")]
 MoneyText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
 
 
@@ -28,9 +29,14 @@ class SoldBody(Strict):
     """What is charged for."""
 
     account: AccountNumber
-    tariff: TariffName = "standard"
+    tariff: TariffName | None = Field(
+        default=None, description="Of the account's operator; without it the account's own, else `standard`."
+    )
     service: ServiceName = Field(description="data, message, content, event, voice ... as in the tariff")
     code: Code = Field(description="What of it is sold: its code in the tariff, or the number called.")
+    access_number: AccessNumber | None = Field(
+        default=None, description="The number it came in on: the tariff may have a surcharge for it."
+    )
 
 
 class SessionBody(SoldBody):

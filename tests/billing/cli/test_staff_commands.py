@@ -1,6 +1,7 @@
 """What staff type and read: operators, accounts, lines, codes and PINs, on both databases."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,25 @@ def test_a_dry_run_says_all_and_writes_nothing(terminal: Terminal) -> None:
     assert (shown["balance"]["amount"], shown["state"], shown["pins"]) == ("0.000000", "open", [])
     assert len(terminal.must("account", "list", "--json").document) == 1
     assert len(terminal.must("operator", "list", "--json").document) == 1
+
+
+def test_an_account_has_a_tariff_of_its_own_or_that_of_the_service(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "rates.csv"
+    file.write_text("prefix,destination,price_per_minute\n1,USA,0.05\n")
+    terminal.must("tariff", "import", str(file), "--tariff", "business")
+    terminal.must("account", "create", "acme", "--number", "200", "--tariff", "business")
+    assert terminal.must("account", "show", "200", "--json").document["tariff"] == "business"
+    assert terminal.must("account", "show", "100", "--json").document["tariff"] is None
+    assert "tariff business" in terminal.must("account", "set", "100", "--tariff", "business").out
+    assert "business" in terminal.must("account", "show", "100").out
+    terminal.must("account", "set", "100", "--no-tariff", "-n")
+    assert terminal.must("account", "show", "100", "--json").document["tariff"] == "business"
+    assert terminal.must("account", "set", "100", "--no-tariff", "--json").document["tariff"] is None
+    assert "that of the service" in terminal.must("account", "show", "100").out
+    assert terminal.run("account", "set", "100", "--tariff", "none").code == 3
+    assert terminal.run("account", "set", "300", "--tariff", "business").code == 3
+    assert terminal.run("account", "set", "100").code == 2
+    assert terminal.run("account", "create", "acme", "--tariff", "none").code == 3
 
 
 def test_a_pin_is_shown_once(terminal: Terminal) -> None:
