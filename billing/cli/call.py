@@ -74,6 +74,8 @@ def list_calls(
 
 def show(call: CallId, as_json: AsJson = False) -> None:
     """Show one call: where it is, or its record when it has ended; who looked is kept."""
+    from billing.pricing.explain import in_seconds
+
     explanation, numbers = _find(call, "show")
     document = _call_document(explanation.call, numbers)
     document["cdr"] = None if explanation.cdr is None else _cdr_document(explanation.cdr, numbers)
@@ -87,7 +89,7 @@ def show(call: CallId, as_json: AsJson = False) -> None:
         print_record(
             {
                 "disposition": f"{record.disposition} (cause {record.hangup_cause})",
-                "talked": f"{record.used_ms} ms, billed {record.billed_ms} ms",
+                "talked": f"{in_seconds(record.used_ms)}, billed {in_seconds(record.billed_ms)}",
                 "charged": shown(record.charged_micros, record.currency or ""),
                 "balance after": ""
                 if record.balance_after_micros is None

@@ -90,7 +90,7 @@ def price_number(
     name: Annotated[str, typer.Option("--tariff", help="Tariff.")] = DEFAULT_TARIFF,
     operator: OperatorCode = None,
     service: Annotated[str, typer.Option(help="voice, data, message ...: whose rates are asked for.")] = "voice",
-    seconds: Annotated[int, typer.Option(min=0, max=LONGEST_CALL_S, help="Length of the call to price.")] = 60,
+    seconds: Annotated[str, typer.Option(help="Length of the call to price, to the millisecond: 75, 12.5")] = "60",
     units: Annotated[int | None, typer.Option(min=0, help="Bytes or units to price, where no time is.")] = None,
     balance: Annotated[str, typer.Option(help="Also: how long this much money lasts.")] = "",
     cap: Annotated[int, typer.Option(min=1, max=LONGEST_CALL_S, help="Longest call, seconds.")] = LONGEST_CALL_S,
@@ -112,6 +112,18 @@ def price_number(
     from billing.cli import tariff_price
 
     ask = tariff_price.Ask(
-        number, name, operator, seconds, balance, cap, at, service, units, access, month_used, included, account
+        number,
+        name,
+        operator,
+        tariff_price.read_ms(seconds, LONGEST_CALL_S),
+        balance,
+        cap,
+        at,
+        service,
+        units,
+        access,
+        month_used,
+        included,
+        account,
     )
     return tariff_price.price(ask, as_json=as_json)

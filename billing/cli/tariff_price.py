@@ -24,6 +24,10 @@ from runtime.command import CommandError, ExitCode, money_document
 from runtime.faults import NotFoundError
 
 _MOST_UNITS = 2**53
+_NOT_SHOWN = frozenset(
+    {"rate", "seconds", "billed_seconds", "used_ms", "billed_ms", "units", "billed_units", "cut_by_cap"}
+)
+_SECONDS = re.compile(r"([0-9]{1,5})(?:\.([0-9]{1,3}))?")
 _FULL = re.compile(r"\+[0-9]{1,15}")
 
 
@@ -34,7 +38,7 @@ class Ask:
     number: str
     tariff: str
     operator: str | None
-    seconds: int
+    used_ms: int
     balance: str
     cap_s: int
     at: str
@@ -48,7 +52,7 @@ class Ask:
     def used(self, rate: Rate) -> int:
         """What is to be priced, in base units of the rate."""
         if scale_of(rate) > 1 or self.units is None:
-            return self.seconds * 1000 if scale_of(rate) > 1 else 1
+            return self.used_ms if scale_of(rate) > 1 else 1
         return self.units
 
     def context(self, rate: Rate, moment: datetime, account: Context | None) -> Context:
@@ -60,6 +64,15 @@ class Ask:
         measure = rate.terms.measure if rate.terms is not None else Measure.TIME
         bundles = (Bundle(0, self.included * scale, measure, name="included units"),) if self.included else ()
         return Context(moment, self.access, is_answered=True, month_used=self.month_used * scale, bundles=bundles)
+
+
+def read_ms(text: str, longest_s: int) -> int:
+    """Milliseconds of a length in seconds as it was typed."""
+    found = _SECONDS.fullmatch(text)
+    ms = -1 if found is None else int(found[1]) * 1000 + int((found[2] or "").ljust(3, "0"))
+    if not 0 <= ms <= longest_s * 1000:
+        raise CommandError(f"--seconds: 0 to {longest_s}, with at most three decimals", ExitCode.USAGE)
+    return ms
 
 
 def scale_of(rate: Rate) -> int:
@@ -107,9 +120,10 @@ def price(ask: Ask, *, as_json: bool) -> int:
 
 def _priced(rate: Rate, ask: Ask, context: Context) -> dict[str, object]:
     used, scale = ask.used(rate), scale_of(rate)
-    counted = {"seconds": used // scale, "billed_seconds": billed_ms(rate, used, context) // scale}
+    billed = billed_ms(rate, used, context)
+    counted = {"seconds": used // scale, "billed_seconds": billed // scale, "used_ms": used, "billed_ms": billed}
     if scale == 1:
-        counted = {"units": used, "billed_units": billed_ms(rate, used, context)}
+        counted = {"units": used, "billed_units": billed}
     return {
         "rate": rate_row(rate),
         **counted,
@@ -146,7 +160,7 @@ def _for_people(document: dict[str, object]) -> dict[str, object]:
             shown["talk time"] = f"{minutes} min {rest_ms // 1000}.{rest_ms % 1000:03d} s{cut}"
         elif key in {"price", "balance", "left"} and isinstance(value, dict):
             shown[key] = f"{value['amount']} {value['currency']}"
-        elif key not in {"rate", "seconds", "billed_seconds", "units", "billed_units", "cut_by_cap"}:
+        elif key not in _NOT_SHOWN:
             shown[key] = value
     return shown
 

@@ -1,5 +1,6 @@
 """How a price comes about, told a step a line, from the same parts the price is made of."""
 
+import re
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from billing.pricing.price import PLAIN, draws, is_free, is_plain, price, rounde
 from billing.pricing.rate import Context, Rate
 from billing.pricing.terms import WHOLE, MaximumRule, Measure, Scope, Terms
 
+_BEGINS = re.compile(r"(?<![^ ])(tier|step) ([0-9]+)(?![^,])")
 _PER = {
     (Measure.TIME, 60_000): "minute",
     (Measure.TIME, 1_000): "second",
@@ -64,11 +66,22 @@ def _explain_plain(rate: Rate, used_ms: int) -> list[str]:
     total = price_micros(rate, used_ms)
     return [
         *lines,
-        f"used {used_ms} ms, billed {seconds} s",
+        f"used {in_seconds(used_ms)}, billed {seconds} s",
         f"{seconds} s x {per_minute} / 60 = {format_amount(total - rate.connect_fee_micros, rate.currency)}",
         f"connect fee {format_amount(rate.connect_fee_micros, rate.currency)}",
         f"total {format_amount(total, rate.currency)}",
     ]
+
+
+def in_seconds(ms: int) -> str:
+    """A time for people."""
+    seconds, rest_ms = divmod(ms, 1000)
+    return f"{seconds}.{rest_ms:03d}".rstrip("0") + " s" if rest_ms else f"{seconds} s"
+
+
+def _note(terms: Terms, note: str) -> str:
+    """Where a price is from; tiers and steps are named by what they begin after."""
+    return _BEGINS.sub(lambda found: f"{found[1]} from {_quantity(terms, int(found[2]))}", note)
 
 
 def _basis(rate: Rate, terms: Terms) -> str:
@@ -94,8 +107,7 @@ def _per(terms: Terms) -> str:
 
 def _quantity(terms: Terms, quantity: int) -> str:
     if terms.measure is Measure.TIME:
-        seconds, rest_ms = divmod(quantity, 1000)
-        return f"{seconds}.{rest_ms:03d} s" if rest_ms else f"{seconds} s"
+        return in_seconds(quantity)
     return f"{quantity} {'bytes' if terms.measure is Measure.BYTES else 'units'}"
 
 
@@ -113,7 +125,7 @@ def _part_line(rate: Rate, terms: Terms, part: Part) -> str:
     micros = rounded(terms.precision, part.numerator, denominator) if terms.precision.scope is Scope.PART else None
     exact = _decimal(part.numerator, denominator) if micros is None else format_amount(micros)
     amount = f"{exact} {rate.currency}"
-    note = f" ({part.note})" if part.note else ""
+    note = f" ({_note(terms, part.note)})" if part.note else ""
     if part.kind in {"use", "included", "access"}:
         share = "" if part.share == WHOLE else f" x {_percent(part.share)}"
         each = f"{format_amount(part.price_micros)}{share} a {_per(terms)}"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
 
+from billing.money import format_amount
 from billing.pricing.lookup import RateTable
 from billing.pricing.notation import LONGEST_INCREMENT_S, RateFieldError, read_price, read_terms, read_yes_no
-from billing.pricing.terms import Measure
+from billing.pricing.terms import WHOLE, MaximumRule, Measure, Terms
 from billing.rating import VOICE, Rate
 
 LONGEST_CODE = 16
@@ -152,6 +153,7 @@ def read_rate(row: Mapping[str, str], currency: str, *, negative: bool = False) 
     if _WHOLE.fullmatch(row["minimum_s"] or "0") is None or int(row["minimum_s"] or 0) > largest:
         raise RateFieldError(f"minimum_s: whole seconds up to {largest} are needed")
     initial_s, increment_s = _increments(row["increments"] or "1/1", largest)
+    _require_a_beginning(terms, fee)
     try:
         return Rate(
             tariff_version_id=0,
@@ -169,6 +171,22 @@ def read_rate(row: Mapping[str, str], currency: str, *, negative: bool = False) 
         )
     except ValueError as error:
         raise RateFieldError(f"row: {error}") from None
+
+
+def _require_a_beginning(terms: Terms | None, fee_micros: int) -> None:
+    """A charge at which the call ends must leave room for what is due at its first moment; raises RateFieldError."""
+    if (
+        terms is None
+        or terms.maximum_charge_micros is None
+        or terms.maximum_rule is not MaximumRule.ENDS
+        or terms.grace
+    ):
+        return
+    due_micros = max(fee_micros * (WHOLE + terms.markup) // WHOLE, terms.minimum_charge_micros)
+    if terms.maximum_charge_micros < due_micros:
+        raise RateFieldError(
+            f"maximum_charge: below the {format_amount(due_micros)} due at once, so no call could begin"
+        )
 
 
 def read_service(text: str) -> str:

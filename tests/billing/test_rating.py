@@ -215,7 +215,7 @@ def test_the_explanation_names_every_step() -> None:
     assert explain(rate, 61_000) == [
         "prefix 1 (somewhere), tariff version 1",
         "0.60 USD a minute, increments 60/6 s, minimum 0 s",
-        "used 61000 ms, billed 66 s",
+        "used 61 s, billed 66 s",
         "66 s x 0.60 USD / 60 = 0.66 USD",
         "connect fee 0.05 USD",
         "total 0.71 USD",

@@ -108,7 +108,7 @@ def test_a_number_is_priced_with_reasons_and_talk_time(terminal: Terminal) -> No
         "price": "0.087000 USD",
         "why 1": "prefix 447 (United Kingdom, mobile), tariff version 1",
         "why 2": "0.145 USD a minute, increments 30/6 s, minimum 0 s",
-        "why 3": "used 31000 ms, billed 36 s",
+        "why 3": "used 31 s, billed 36 s",
         "why 4": "36 s x 0.145 USD / 60 = 0.087 USD",
         "why 5": "connect fee 0.00 USD",
         "why 6": "total 0.087 USD",
@@ -165,3 +165,18 @@ def test_a_tariff_of_many_terms_is_loaded_shown_and_tested(terminal: Terminal, t
     assert terminal.must("tariff", "test", "+33142685300", *at).out.count("-0.01")
     assert terminal.run("tariff", "test", "music", "--service", "data", *at).code == 3
     assert terminal.run("tariff", "test", "music", "--service", "smoke").code == 2
+
+
+def test_a_part_of_a_second_is_priced(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "second.csv"
+    file.write_text("prefix,price,per,sub_second,tiers,steps\n44,0.10,second,up,600 0.05,20 0.01\n")
+    terminal.must("tariff", "import", str(file), "--tariff", "second", "--operator", "acme")
+    asked = ("rate", "test", "+442079460000", "--tariff", "second", "--operator", "acme", "--seconds")
+    priced = terminal.must(*asked, "12.5", "--json").document
+    assert (priced["used_ms"], priced["price"]["amount"]) == (12_500, "1.300000")
+    assert "used 12.5 s, billed 13 s" in terminal.must(*asked, "12.5").out
+    shown = terminal.must(*asked, "25", "--month-used", "700").out
+    assert "tier from 600 s" in shown
+    assert "step from 20 s" in shown
+    for bad in ("x", "1.2345", "-1", "86401", ".5", "1e3"):
+        assert terminal.run(*asked, bad).code == 2

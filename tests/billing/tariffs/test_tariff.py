@@ -110,6 +110,22 @@ def test_a_bad_field_is_refused_by_its_name(field: str, text: str) -> None:
         read_rate({**ROW, field: text}, "USD")
 
 
+@pytest.mark.parametrize(
+    ("terms", "due"),
+    [
+        ({"connect_fee": "0.50", "maximum_charge": "0.40"}, "0.50"),
+        ({"connect_fee": "0.50", "maximum_charge": "0.50", "markup": "10%"}, "0.55"),
+        ({"minimum_charge": "0.45", "maximum_charge": "0.40"}, "0.45"),
+    ],
+)
+def test_a_maximum_that_no_call_could_begin_under_is_refused(terms: dict[str, str], due: str) -> None:
+    with pytest.raises(RateFieldError, match=f"^maximum_charge: below the {due} due at once"):
+        read_rate({**ROW, **terms, "maximum_rule": "ends"}, "USD")
+    assert read_rate({**ROW, **terms}, "USD").terms is not None
+    assert read_rate({**ROW, **terms, "maximum_rule": "ends", "maximum_charge": "0.60"}, "USD").terms is not None
+    assert read_rate({**ROW, **terms, "maximum_rule": "ends", "grace": "3"}, "USD").terms is not None
+
+
 def test_the_version_that_took_effect_last_is_in_effect() -> None:
     def version(number: int, days: int) -> Version:
         return Version(number, 1, number, START + timedelta(days=days), START, "")
