@@ -165,7 +165,7 @@ def set_terms(
         raise CommandError("give --tariff NAME or --no-tariff", ExitCode.USAGE)
     changed = service.set_tariff(open_engine(open_settings(), dry_run=dry_run), account, tariff)
     if as_json:
-        print_document(_document(changed) | {"tariff": tariff})
+        print_document({"account": changed.number, "tariff": tariff, "dry_run": dry_run})
     else:
         print_done(f"account {account} is priced by {'that of the service' if tariff is None else f'tariff {tariff}'}")
 

@@ -56,14 +56,14 @@ web run
 """
 """Settings, prices, counts, files: no row of these is about one person."""
 WRITERS = """
-account correct, account create, account credit, account debit, account refund, apikey create, apikey revoke, bundle
-close, bundle grant, bypass set, call hangup, card batch activate, card batch create, card batch export, card batch
-void, card issue, card void, code remove, code set, condition remove, condition set, credit bind, credit set, fraud
-add, fraud lift, fraud remove, fraud suspend, identity import, key add, key retire, key rotate, ledger reverse, line
-add, line remove, line toll-block, line toll-lift, listing import, negative block, negative import, negative unblock,
-number create, operator create, operator unidentified, person erase, pin import, pin issue, pin range create, pin
-revoke, profile create, profile mode, profile terms end, profile terms set, profile trust set, route add, route
-remove, tariff import, threshold set, tier set
+account correct, account create, account credit, account debit, account refund, account set, apikey create, apikey
+revoke, bundle close, bundle grant, bypass set, call hangup, card batch activate, card batch create, card batch
+export, card batch void, card issue, card void, code remove, code set, condition remove, condition set, credit bind,
+credit set, fraud add, fraud lift, fraud remove, fraud suspend, identity import, key add, key retire, key rotate,
+ledger reverse, line add, line remove, line toll-block, line toll-lift, listing import, negative block, negative
+import, negative unblock, number create, operator create, operator unidentified, person erase, pin import, pin issue,
+pin range create, pin revoke, profile create, profile mode, profile terms end, profile terms set, profile trust set,
+route add, route remove, tariff import, threshold set, tier set
 """
 """These say no more than what was typed, what became of it and what is left; who and why stands beside what changed."""
 SHOWS_NOBODY = frozenset(" ".join(words.split()) for words in f"{NOBODYS},{WRITERS}".split(","))
