@@ -222,8 +222,12 @@ def _remember(
         record = IdentityRecord(ani, "", birth_on, by_date, source, has_ssn=False)
     store.lock(conn)
     key = _key(record, pepper)
-    if key not in _known(conn, pepper, {ani}):
+    known = _known(conn, pepper, {ani}).get(key)
+    if known is None:
         store.insert_records(conn, [sealed_record(record, pepper)], at)
+    elif not is_of_line(known, listing_store.last_listing(conn, ani)):
+        # what was known of a former holder is told anew: by the vendor it is of the line as it is now
+        store.update_records(conn, [StoredRecord(known.record_id, sealed_record(record, pepper))], at)
     return _known(conn, pepper, {ani})[key]
 
 
