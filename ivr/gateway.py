@@ -218,9 +218,12 @@ class Gateway:
     async def _on_up(self) -> None:
         self._down_since_s = None
         self._log.info("switch-up")
+        self._look_for_prompts()
+        await self._recovery.resync_or_retry()
+
+    def _look_for_prompts(self) -> None:
         sounds_dirs = self._settings.switch.sounds_dirs
         self._spawn(PromptWatch(self._switch, sounds_dirs, self._meter_pool, self._log).look())
-        await self._recovery.resync_or_retry()
 
     async def _on_down(self, reason: str) -> None:
         self._recovery.link_lost(self._ami.heard_s)

@@ -167,6 +167,9 @@ class SimGateway(Gateway):
             process.context.run(self._spawn, work)
         loop.after(LOOK_EVERY_US, self._look)
 
+    def _look_for_prompts(self) -> None:
+        """The simulated switch plays nothing."""
+
     def heed(self, event: Any) -> None:
         """The switch says something."""
         if self.process.alive:
