@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from billing.thresholds.threshold import LONGEST_S, STANDARD_LINE_S
 from runtime.command import (
     AsJson,
     CommandError,
@@ -16,14 +17,18 @@ from runtime.command import (
     print_document,
     print_done,
     print_table,
+    staff_name,
 )
 
 if TYPE_CHECKING:
     from ani.qualification.proof import Fallback
     from billing.operators.operator import Reach
+    from billing.thresholds.threshold import FirstThresholds
 
 OperatorCode = Annotated[str, typer.Argument(metavar="OPERATOR", help="Code of the operator.")]
 MOST_SECONDS_OF_A_MONTH = 31 * 86_400
+_LINE_CAP = "Most a line may talk in all; then it is blocked until that is lifted. 0: no such cap."
+LineCap = Annotated[int, typer.Option(min=0, max=LONGEST_S, help=_LINE_CAP)]
 
 
 def attach(app: typer.Typer) -> None:
@@ -112,6 +117,7 @@ def create_profile(
     month_cap_s: Annotated[
         int, typer.Option(min=1, max=MOST_SECONDS_OF_A_MONTH, help="Most a line may talk in a month.")
     ] = 5580,
+    line_cap_s: LineCap = STANDARD_LINE_S,
     reach: Annotated[
         str,
         typer.Option(help="How far it calls: home (the operator's country), abroad, everywhere (risky places too)."),
@@ -145,11 +151,21 @@ def create_profile(
         _fallback_of(fallback),
     )
     engine = open_engine(open_settings(), dry_run=dry_run)
-    made = service.create_profile(engine, operator_code=operator, name=name, tariff_name=tariff, terms=terms)
+    first = _line_cap(line_cap_s)
+    made = service.create_profile(
+        engine, operator_code=operator, name=name, tariff_name=tariff, terms=terms, first=first
+    )
     if as_json:
         print_document(_without_id(asdict(made)))
     else:
         print_done(f"profile {made.operator_code}/{made.name}, tariff {made.tariff_name}")
+
+
+def _line_cap(seconds: int) -> "FirstThresholds | None":
+    from billing.thresholds.threshold import FirstThresholds, Thresholds
+    from runtime.clock import SystemClock
+
+    return FirstThresholds(Thresholds(line_s=seconds), staff_name(), SystemClock().now()) if seconds else None
 
 
 def _fallback_of(text: str) -> "Fallback":

@@ -15,6 +15,8 @@ from billing.operators.operator import (
     normal_dnis,
 )
 from billing.pins.store import has_range
+from billing.thresholds.store import set_thresholds
+from billing.thresholds.threshold import EVERY_TIER, FirstThresholds
 from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
 
@@ -41,9 +43,17 @@ def set_unidentified(engine: Engine, *, code: str, policy: Unidentified) -> None
 
 
 def create_profile(
-    engine: Engine, *, operator_code: str, name: str, tariff_name: str, terms: ProfileTerms
+    engine: Engine,
+    *,
+    operator_code: str,
+    name: str,
+    tariff_name: str,
+    terms: ProfileTerms,
+    first: FirstThresholds | None = None,
 ) -> ServiceProfile:
     """A new service profile of an operator, priced by one of its tariffs in its currency.
+
+    Its lines are bound by the terms, and by the thresholds it is made with, if it is made with some.
 
     Raises NotFoundError for an unknown operator or tariff, StaffError when the name is taken or a field cannot be.
     """
@@ -70,7 +80,10 @@ def create_profile(
         if terms.pin_range and not has_range(conn, operator.id, terms.pin_range):
             raise NotFoundError(f"operator {operator_code} has no range {terms.pin_range} of PINs")
         store.insert_profile(conn, operator.id, name, tariff_id, terms)
-        return _profile(store.profile_named(conn, operator_code, name), operator_code, name)
+        made = _profile(store.profile_named(conn, operator_code, name), operator_code, name)
+        if first is not None:
+            set_thresholds(conn, made.id, EVERY_TIER, first.thresholds, first.set_by, first.set_at)
+        return made
 
 
 def find_profile(engine: Engine, operator_code: str, name: str) -> ServiceProfile:

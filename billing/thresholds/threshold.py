@@ -9,6 +9,8 @@ from enum import StrEnum
 
 LONGEST_S = 366 * 86_400
 LONGEST_TIER = 20
+STANDARD_LINE_S = 90 * 60
+"""What a line may talk in all in a service that staff make without saying otherwise (ANI-6)."""
 EVERY_TIER = ""
 """The tier of the thresholds that hold where a line's own tier says nothing."""
 
@@ -39,6 +41,15 @@ class Thresholds:
         """These, and where they say nothing the others."""
         mine = {field.name: getattr(self, field.name) for field in fields(self)}
         return Thresholds(**{name: getattr(other, name) if value is None else value for name, value in mine.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class FirstThresholds:
+    """The thresholds a service is made with, for every tier; who sets them, and when."""
+
+    thresholds: Thresholds
+    set_by: str
+    set_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,12 @@ def test_commands(sqlite_url: str, installation: Callable[[str], None]) -> None:
     Path("prices.csv").write_text("prefix,name,price_per_minute\n1,US,0.10\n")
     terminal.must("tariff", "import", "prices.csv", "--tariff", "standard")
     terminal.must("profile", "create", "acme", "talk", "--tariff", "standard")
+    terminal.must("profile", "create", "acme", "open", "--tariff", "standard", "--line-cap-s", "0")
+    assert terminal.must("threshold", "list", "acme/open", "--json").document == []
+    standard = {"tier": "", "session_s": None, "day_s": None, "month_s": None, "line_s": 90 * 60}
     ask = ("threshold", "set", "acme/talk", "--session", "31m", "--month", "93m", "--line", "90m")
     terminal.must(*ask, "--dry-run")
-    assert terminal.must("threshold", "list", "acme/talk", "--json").document == []
+    assert terminal.must("threshold", "list", "acme/talk", "--json").document == [standard]
     terminal.must(*ask)
     terminal.must("threshold", "set", "acme/talk", "--tier", "gold", "--session", "2h")
     everybody, gold = terminal.must("threshold", "list", "acme/talk", "--json").document
