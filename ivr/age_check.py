@@ -13,7 +13,7 @@ from enum import StrEnum
 from ani.lockout.lockout import Tell, Way
 from ani.qualification import service, store
 from ani.qualification.proof import SSN_OF_DIGITS, Method
-from ani.qualification.qualification import AgeProof, AgeRefusal, Checked, Evidence
+from ani.qualification.qualification import AgeProof, AgeQuestion, AgeRefusal, Checked, Evidence
 from billing.operators.operator import ServiceProfile
 from ivr.agi.faults import CallerGone
 from ivr.back_office import BackOffice, Shelf
@@ -108,7 +108,7 @@ async def _prove(
         if digits is None:
             continue
         checked = await office.with_vendor(check_person, subject, proof, digits, office.locks.append)
-        if checked.answer is AgeRefusal.BIRTH_DATE_NEEDED:
+        if checked.answer is AgeQuestion.BIRTH_DATE:
             born = await _birth_date(office, told, subject)
             checked = await office.with_vendor(check_person, subject, proof, digits, office.locks.append, born)
         answer = checked.answer

@@ -15,8 +15,13 @@ class AgeRefusal(StrEnum):
 
     NOT_PROVEN = "age-not-proven"
     LOCKED = "locked-out"
-    BIRTH_DATE_NEEDED = "birth-date-needed"
-    """Nothing is decided or counted yet: the vendor is asked for the number and the date of birth together."""
+
+
+class AgeQuestion(StrEnum):
+    """What is to be asked before anything is decided or counted."""
+
+    BIRTH_DATE = "birth-date"
+    """It goes to the vendor together with the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class AgeProof:
 class Checked:
     """The answer to what was keyed, and the sources it was compared with, by name."""
 
-    answer: AgeProof | AgeRefusal
+    answer: AgeProof | AgeRefusal | AgeQuestion
     compared: frozenset[str] = frozenset()
 
 

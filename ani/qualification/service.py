@@ -16,6 +16,7 @@ from ani.qualification.keyed_name import can_be_spelt, is_name_keyed
 from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, keypad, parse_birth_date
 from ani.qualification.qualification import (
     AgeProof,
+    AgeQuestion,
     AgeRefusal,
     Checked,
     IdentityRecord,
@@ -76,7 +77,7 @@ def check_person(
     counted before the vendor is asked, so that calls side by side get no extra tries, and taken back when it was right
     after all. While locked, nothing is compared or counted.
     A vendor that tells no dates of birth can prove an age only by one that is claimed with the number: then, unless a
-    known person proves it, the answer is BIRTH_DATE_NEEDED, right or wrong, and the same is asked once more with what
+    known person proves it, the answer is AgeQuestion.BIRTH_DATE, right or wrong, and the same is asked anew with what
     was keyed for it (`born`, eight digits; anything else is wrong). Where it tells them but has none of who matches,
     nothing is proven, and nothing counted.
     Persons and a vendor whose source is `barred` are as if they were not there, and so are persons of a former holder.
@@ -94,7 +95,7 @@ def check_person(
             return Checked(_keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days), compared)
         if born is None and method in BY_SSN and _is_asked(desk, method, digits, barred) and not desk.tells_birth_dates:
             lockout.take_back(conn, wrong)
-            return Checked(AgeRefusal.BIRTH_DATE_NEEDED, compared)
+            return Checked(AgeQuestion.BIRTH_DATE, compared)
     asked = _ask_vendor(desk, ani, call_id, method, digits, barred, born)
     if asked is not None and asked.is_sent:
         compared |= {asked.vendor}

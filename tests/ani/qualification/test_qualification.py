@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from ani.importing import Source
 from ani.lockout.lockout import Limits
 from ani.qualification import service, store
-from ani.qualification.qualification import AgeProof, AgeRefusal, age_on, is_last_four, is_of_age
+from ani.qualification.qualification import AgeProof, AgeQuestion, AgeRefusal, age_on, is_last_four, is_of_age
 from ani.qualification.tables import age_evidence, identity_record
 from runtime.csv_import import ImportResult
 from runtime.database import reading, rehearsing
@@ -59,10 +59,10 @@ def test_not_four_digits(digits: str) -> None:
 
 
 @pytest.fixture
-def check(engine: Engine, clock: SettableClock, pepper: Pepper) -> Callable[..., AgeProof | AgeRefusal]:
+def check(engine: Engine, clock: SettableClock, pepper: Pepper) -> Callable[..., AgeProof | AgeRefusal | AgeQuestion]:
     def run(
         digits: str, ani: str = LINE, account_id: int | None = None, minimum_age: int = 18
-    ) -> AgeProof | AgeRefusal:
+    ) -> AgeProof | AgeRefusal | AgeQuestion:
         return service.check_person(
             engine,
             clock,
