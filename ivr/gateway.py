@@ -67,16 +67,7 @@ class Gateway:
         self._meter_pool = ThreadPoolExecutor(METER_THREADS[engine.dialect.name], "meter")
         self._live = LiveCalls()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._ami = AmiClient(
-            settings.ami.host,
-            settings.ami.port,
-            settings.ami.username,
-            settings.ami.secret.get_secret_value(),
-            self._on_event,
-            self._on_up,
-            self._on_down,
-            on_fault=self._on_ami_fault,
-        )
+        self._ami = self._linked()
         self._switch = switch = Switch(self._ami)
         rates, routes = RateBook(engine), RouteBook(engine)
         self._vendor_pool = ThreadPoolExecutor(VENDOR_THREADS, "vendor")
@@ -117,14 +108,24 @@ class Gateway:
         asserting = frozenset({settings.switch.trunk, *settings.switch.trusted_endpoints})
         dial = DialRules(settings.switch.name, settings.switch.ring_timeout_s, asserting)
         turns = Turns(shelf, self._live, self._settler, self._recovery.load, story, dial, self._log, self._watch.nudge)
-        self._server = AgiServer(
-            settings.agi.host,
-            settings.agi.port,
+        self._server = self._answering(turns)
+
+    def _linked(self) -> AmiClient:
+        ami = self._settings.ami
+        secret = ami.secret.get_secret_value()
+        heard = self._on_event, self._on_up, self._on_down
+        return AmiClient(ami.host, ami.port, ami.username, secret, *heard, on_fault=self._on_ami_fault)
+
+    def _answering(self, turns: Turns) -> AgiServer:
+        agi = self._settings.agi
+        return AgiServer(
+            agi.host,
+            agi.port,
             {"call": turns.call, "after-dial": turns.after_dial},
-            settings.agi.token.get_secret_value(),
-            allowed_peers=tuple(ipaddress.ip_network(peer) for peer in settings.agi.allowed_peers),
-            header_timeout_s=settings.agi.header_timeout_s,
-            session_cap=settings.agi.session_cap,
+            agi.token.get_secret_value(),
+            allowed_peers=tuple(ipaddress.ip_network(peer) for peer in agi.allowed_peers),
+            header_timeout_s=agi.header_timeout_s,
+            session_cap=agi.session_cap,
             on_fault=self._on_agi_fault,
         )
 
