@@ -13,6 +13,12 @@ PLAIN_KEYS = frozenset({"call", "dnis", "uniqueid", "timestamp"})
 """Identifiers that may be long runs of digits and are nobody's secret."""
 
 SECRET_KEYS = frozenset({"pin", "ssn", "code", "access_code", "digits", "keyed", "secret", "token", "password", "card"})
+SILENT = ("httpx2", "httpcore2", "httpx", "httpcore", "urllib3", "requests", "twilio", "h2", "hpack", "hpack2", "h11")
+"""Libraries that write requests down, addresses, headers and all: nobody reads them, not even at level debug."""
+
+TERSE = ("alembic", "panoramisk")
+"""Libraries that are heard from warnings on; below that panoramisk writes whole actions, our login too."""
+
 _LONG_DIGITS = re.compile(r"(?<![0-9a-fA-F.+-])\d{8,}(?![0-9a-fA-F.])")
 
 Logger = structlog.stdlib.BoundLogger
@@ -23,13 +29,18 @@ def mask_number(number: str) -> str:
     return number[:-4] + "xxxx" if len(number) > 4 else "xxxx"
 
 
+def masked(text: str) -> str:
+    """The text without any row of eight digits or more."""
+    return _LONG_DIGITS.sub("***", text)
+
+
 def _mask(logger: object, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     del logger, name
     for key, value in event.items():
         if key in SECRET_KEYS:
             event[key] = "***"
         elif isinstance(value, str) and key not in PLAIN_KEYS:
-            event[key] = _LONG_DIGITS.sub("***", value)
+            event[key] = masked(value)
     return event
 
 
@@ -53,10 +64,36 @@ def set_up_logs(level: str, style: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    if level.upper() != "DEBUG":
-        for chatty in ("alembic", "panoramisk"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+    _set_up_libraries(level.upper())
+
+
+class LibraryLog(logging.Handler):
+    """Standard-library records on stderr as it is at that moment, masked like our own, tracebacks included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+        self.addFilter(lambda record: record.name.partition(".")[0] not in SILENT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; what cannot be put together is said by its logger's name alone."""
+        try:
+            text = self.format(record)
+        except (TypeError, ValueError):  # its message does not fit its arguments, which may be secret
+            text = f"{record.levelname} {record.name} a record that cannot be read"
+        sys.stderr.write(masked(text) + "\n")
+
+
+def _set_up_libraries(level: str) -> None:
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, LibraryLog)]:
+        root.removeHandler(handler)
+    root.addHandler(LibraryLog())
+    root.setLevel(level)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    for name in TERSE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def get_logger(room: str) -> Any:

@@ -7,9 +7,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,7 +26,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from runtime import vendor_address
 from runtime.faults import StaffError
+
+PrivateUrl = Annotated[str, AfterValidator(vendor_address.require_private)]
 
 
 class SettingsError(StaffError):
@@ -146,22 +158,63 @@ class VendorSettings(Section):
     needs_address: bool = Field(default=False, description="a listing without address is insufficient")
     twilio_sid: str = Field(default="", description="twilio: account SID, or API key SID")
     twilio_token: SecretStr = Field(default=SecretStr(""), description="twilio: auth token, or API key secret")
-    twilio_url: str = Field(default="", description="twilio: another address than its own, for tests")
+    twilio_url: PrivateUrl = Field(default="", description="twilio: another address than its own, for tests")
     json_name: str = Field(default="vendor", max_length=40, description="json: its name in the records")
-    json_url: str = Field(default="", description="json: https address of the reverse match")
-    json_query: dict[str, str] = Field(default={"number": "{ani}"}, description="json: query parameters")
+    json_url: PrivateUrl = Field(default="", description="json: https address of the reverse match")
+    json_query: dict[str, str] = Field(default={}, description='json: query parameters; none named: `number = "{ani}"`')
     json_fields: dict[str, str] = Field(
-        default={"first_name": "first_name", "last_name": "last_name", "address": "address"},
-        description="json: where each field stands in the answer",
+        default={
+            name: name
+            for name in (
+                "first_name",
+                "last_name",
+                "name",
+                "address",
+                "postal_code",
+                "country",
+                "line_type",
+                "matched",
+                "birth_on",
+                "credit_score",
+            )
+        },
+        description="json: where each field stands in the answer; others by their own name, empty: nowhere",
     )
     json_key_header: str = Field(default="", description="json: header that carries the key")
     json_key: SecretStr = Field(default=SecretStr(""), description="json: the key")
-    json_person_url: str = Field(default="", description="json: https address of the match of a person; empty: none")
-    json_person_query: dict[str, str] = Field(
-        default={"number": "{ani}", "ssn": "{national_id}", "born": "{birth_on}"},
-        description="json: its query parameters",
+    json_person_url: PrivateUrl = Field(
+        default="", description="json: https address of the match of a person; empty: none"
     )
-    json_credit_url: str = Field(default="", description="json: https address of the credit score; empty: none")
+    json_person_query: dict[str, str] = Field(
+        default={},
+        description='json: the members of the JSON body it is asked with; none named: `number = "{ani}"`, '
+        '`ssn = "{national_id}"`, `born = "{birth_on}"`',
+    )
+    json_credit_url: PrivateUrl = Field(default="", description="json: https address of the credit score; empty: none")
+
+    @field_validator("json_query")
+    @classmethod
+    def _refuse_persons_in_addresses(cls, query: dict[str, str]) -> dict[str, str]:
+        vendor_address.require_words(query.values(), vendor_address.LINE_WORDS)
+        return query
+
+    @field_validator("json_person_query")
+    @classmethod
+    def _require_what_is_claimed(cls, body: dict[str, str]) -> dict[str, str]:
+        if body:
+            vendor_address.require_person_words(body)
+        return body
+
+    @field_validator("json_person_url", "json_credit_url")
+    @classmethod
+    def _require_fields(cls, url: str, info: ValidationInfo) -> str:
+        """An answer whose decisive fields are not mapped could never be read."""
+        needed = ("matched", "birth_on") if info.field_name == "json_person_url" else ("credit_score",)
+        fields = info.data.get("json_fields", {})
+        for name in needed:
+            if url and not fields.get(name):
+                raise ValueError(f"vendor.json_fields does not say where {name} stands in the answer")
+        return url
 
 
 class WebSettings(Section):
@@ -249,7 +302,7 @@ def _explained(error: ValidationError) -> list[str]:
     """Each bad key with what it takes; never with what was given, which may be a secret."""
     return [
         f"{'.'.join(str(part) for part in row['loc'])}: "
-        + ("unknown setting" if row["type"] == "extra_forbidden" else row["msg"])
+        + ("unknown setting" if row["type"] == "extra_forbidden" else row["msg"].removeprefix("Value error, "))
         for row in error.errors(include_input=False)
     ]
 

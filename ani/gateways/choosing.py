@@ -9,6 +9,9 @@ from runtime.clock import Clock
 from runtime.faults import StaffError
 from runtime.settings import VendorSettings
 
+QUERY = {"number": "{ani}"}
+PERSON_QUERY = {"number": "{ani}", "ssn": "{national_id}", "born": "{birth_on}"}
+
 
 def vendor_of(settings: VendorSettings, clock: Clock) -> Vendor | None:
     """The vendor, ready to be asked; none where nobody is asked. Raises StaffError where a setting is missing."""
@@ -21,12 +24,12 @@ def vendor_of(settings: VendorSettings, clock: Clock) -> Vendor | None:
         rules = JsonRules(
             settings.json_name,
             settings.json_url,
-            settings.json_query,
+            settings.json_query or QUERY,
             settings.json_fields,
             settings.json_key_header,
             settings.json_key.get_secret_value(),
             settings.json_person_url,
-            settings.json_person_query,
+            settings.json_person_query or PERSON_QUERY,
             settings.json_credit_url,
         )
         return JsonVendor(rules, fetcher)

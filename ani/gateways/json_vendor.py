@@ -20,9 +20,9 @@ _TRUE = frozenset({"true", "yes", "match", "1"})
 class JsonRules:
     """Where to ask, and where in the answer each field stands: `result.people.0.surname`.
 
-    Query parameters hold `{ani}`, `{digits}` (the line without its plus), and for a person
-    `{national_id}`, `{birth_on}`, `{first_name}`, `{last_name}`, `{postal_code}`. Questions without an address are not
-    asked.
+    Addresses and query parameters hold `{ani}` and `{digits}` (the line without its plus). Of a person
+    `{national_id}`, `{birth_on}`, `{first_name}`, `{last_name}` and `{postal_code}` too, in the members of a JSON body
+    that is posted: addresses are written into logs. Questions without an address are not asked.
     """
 
     name: str
@@ -50,7 +50,7 @@ class JsonVendor:
 
     def reverse_match(self, ani: str, deadline_s: float) -> Identity | None:
         """Whose line it is; none for status 404 and for an answer without a name."""
-        document = self._ask(self._rules.url, self._rules.query, Claim(ani), deadline_s)
+        document = self._ask("GET", self._rules.url, ani, deadline_s)
         if document is None:
             return None
         first_name, last_name = (self._text(document, name) for name in ("first_name", "last_name"))
@@ -71,8 +71,10 @@ class JsonVendor:
 
     def match_person(self, claim: Claim, deadline_s: float) -> PersonMatch | None:
         """Whether the field `matched` is true; the date of birth is that of `birth_on` (YYYY-MM-DD), if there."""
-        rules = self._rules
-        document = self._ask(rules.person_url, rules.person_query, claim, deadline_s)
+        rules, words = self._rules, _words(claim)
+        body = {name: text.format_map(words) for name, text in rules.person_query.items()}
+        # A member that is empty is one that nothing is claimed of.
+        document = self._ask("POST", rules.person_url, claim.ani, deadline_s, body={k: v for k, v in body.items() if v})
         if document is None:
             return None
         matched = self._found(document, "matched")
@@ -85,7 +87,7 @@ class JsonVendor:
 
     def credit_score(self, ani: str, deadline_s: float) -> int | None:
         """The field `credit_score`, a whole number from 0 to 1000."""
-        document = self._ask(self._rules.credit_url, self._rules.query, Claim(ani), deadline_s)
+        document = self._ask("GET", self._rules.credit_url, ani, deadline_s)
         score = None if document is None else self._found(document, "credit_score")
         if score is None:
             return None
@@ -93,14 +95,16 @@ class JsonVendor:
             raise VendorError(VendorOutcome.UNREADABLE, "credit_score: not a number from 0 to 1000")
         return score
 
-    def _ask(self, url: str, query: Mapping[str, str], claim: Claim, deadline_s: float) -> object | None:
+    def _ask(
+        self, method: str, url: str, ani: str, deadline_s: float, body: dict[str, str] | None = None
+    ) -> object | None:
         if not url:
             return None
-        rules = self._rules
+        rules, words = self._rules, _line_words(ani)
         headers = {rules.key_header: rules.key} if rules.key_header else {}
-        words = _words(claim)
-        asked = {name: text.format_map(words) for name, text in query.items()}
-        answer = self._fetcher.fetch(Request("GET", url.format_map(words), asked, headers=headers), deadline_s)
+        query = {name: text.format_map(words) for name, text in rules.query.items()} if body is None else {}
+        asked = Request(method, url.format_map(words), query, document=body, headers=headers)
+        answer = self._fetcher.fetch(asked, deadline_s)
         if answer.status == NOT_FOUND:
             return None
         check_status(answer)
@@ -132,10 +136,13 @@ class JsonVendor:
         return text
 
 
+def _line_words(ani: str) -> dict[str, str]:
+    return {"ani": ani, "digits": ani.removeprefix("+")}
+
+
 def _words(claim: Claim) -> dict[str, str]:
     return {
-        "ani": claim.ani,
-        "digits": claim.ani.removeprefix("+"),
+        **_line_words(claim.ani),
         "first_name": claim.first_name,
         "last_name": claim.last_name,
         "postal_code": claim.postal_code,

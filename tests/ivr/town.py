@@ -67,6 +67,12 @@ class Town:
         )
         qualification_service.import_identities(self.engine, self.clock, self.pepper, source, supplier)
 
+    def person(self, ani: str, known: tuple[str, str, str, str, str], supplier: str) -> None:
+        """A person of the line without a social security number: names, date of birth, state and number of licence."""
+        columns = ("ani", "first_name", "last_name", "birth_on", "licence_state", "licence")
+        source = self._file("person.csv", columns, (ani, *known))
+        qualification_service.import_identities(self.engine, self.clock, self.pepper, source, supplier)
+
     def listing(self, ani: str) -> None:
         """A listing of the line."""
         source = self._file("listing.csv", ("ani", "first_name", "last_name"), (ani, "Ann", "Ash"))

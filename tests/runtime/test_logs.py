@@ -1,6 +1,8 @@
 """Logs: one JSON object a line, and never a secret."""
 
 import io
+import logging
+from collections.abc import Iterator
 from contextlib import redirect_stderr
 
 import orjson
@@ -11,9 +13,13 @@ from runtime import logs
 
 
 @pytest.fixture(autouse=True)
-def reset() -> object:
+def reset() -> Iterator[None]:
     """Logging as it was before."""
-    yield None
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
     structlog.reset_defaults()
 
 
@@ -45,3 +51,25 @@ def test_a_line_names_room_level_and_time() -> None:
 @pytest.mark.parametrize(("number", "shown"), [("+12125550100", "+1212555xxxx"), ("911", "xxxx"), ("", "xxxx")])
 def test_numbers_lose_their_end(number: str, shown: str) -> None:
     assert logs.mask_number(number) == shown
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_libraries_pass_the_mask_and_those_that_write_requests_are_silent(level: str) -> None:
+    stream = io.StringIO()
+    logging.getLogger().handlers.clear()
+    with redirect_stderr(stream):
+        logs.set_up_logs(level, "json")
+        logs.set_up_logs(level, "json")
+        for name in (*logs.SILENT, "httpcore2.http11", "twilio.http_client", "urllib3.connectionpool"):
+            logging.getLogger(name).setLevel(logging.DEBUG if "." in name else logging.getLogger(name).level)
+            logging.getLogger(name).critical("GET ?NationalId=6789")
+        logging.getLogger("panoramisk.manager").info("Adding action login")
+        logging.getLogger("other").info("number %s of %s", "987654321", 4)
+        logging.getLogger("other").error("no %d", "6789")
+        try:
+            int("x123456789")
+        except ValueError:
+            logging.getLogger("other").exception("failed")
+    lines = stream.getvalue().splitlines()
+    assert lines[:3] == ["INFO other number *** of 4", "ERROR other a record that cannot be read", "ERROR other failed"]
+    assert lines[-1] == "ValueError: invalid literal for int() with base 10: 'x***'"

@@ -49,6 +49,21 @@ def test_a_named_file_is_read_instead(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[agi]\nport = 70000\n", r"agi\.port: .*65535"),
         ("[call]\nhome_country = 'usa'\n", r"call\.home_country: "),
         ("[agi\n", r"tollgate\.toml: "),
+        ("[vendor]\njson_person_url = 'http://b.example/p'\n", r"vendor\.json_person_url: not an https:// address"),
+        ("[vendor]\njson_url = 'http://localhost.example/p'\n", r"vendor\.json_url: not an https:// address"),
+        ("[vendor]\ntwilio_url = 'ftp://127.0.0.1'\n", r"vendor\.twilio_url: not an https:// address"),
+        ("[vendor]\njson_credit_url = 'https://b.example/{national_id}'\n", r"vendor\.json_credit_url: only {ani"),
+        ("[vendor]\njson_query = {n = '{birth_on}'}\n", r"vendor\.json_query: only {ani}, {digits} may"),
+        ("[vendor]\njson_person_query = {s = '{national_id}'}\n", r"json_person_query: {birth_on} is not sent"),
+        ("[vendor]\njson_person_query = {s = '{national_id} {ssn}'}\n", r"json_person_query: only {ani}, {birth_on}"),
+        (
+            "[vendor]\njson_fields = {birth_on = ''}\njson_person_url = 'https://b.example/p'\n",
+            r"vendor\.json_person_url: vendor\.json_fields does not say where birth_on stands",
+        ),
+        (
+            "[vendor]\njson_fields = {credit_score = ''}\njson_credit_url = 'https://b.example/p'\n",
+            r"vendor\.json_credit_url: vendor\.json_fields does not say where credit_score stands",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(text: str, named: str, terminal: Terminal) -> None:
@@ -57,6 +72,12 @@ def test_what_cannot_be_is_refused_by_name(text: str, named: str, terminal: Term
         settings.load_settings()
     for words in (("config", "check"), ("config", "show")):
         assert terminal.run(*words).code == 1
+
+
+def test_a_vendor_may_be_asked_over_tls_or_on_this_machine() -> None:
+    for url in ("https://b.example/{digits}", "http://127.0.0.1:8080/p", "http://[::1]/p", "http://localhost/p", ""):
+        Path("tollgate.toml").write_text(f"[vendor]\njson_person_url = '{url}'\njson_credit_url = '{url}'\n")
+        assert settings.load_settings().vendor.json_person_url == url
 
 
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

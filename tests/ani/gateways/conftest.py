@@ -34,10 +34,15 @@ def fetcher() -> Iterator[Fetcher]:
     made.close()
 
 
-@pytest.fixture(params=["twilio", "json"])
-def vendor(request: pytest.FixtureRequest, fake: FakeVendor, fetcher: Fetcher) -> Vendor:
-    """The test runs twice: the same contract for both adapters."""
-    if request.param == "twilio":
+def adapter(kind: str, fake: FakeVendor, fetcher: Fetcher) -> Vendor:
+    """The adapter of that kind, asking the fake."""
+    if kind == "twilio":
         return TwilioVendor("AC123", "token", fetcher, fake.url)
     url = f"{fake.url}/v1"
     return JsonVendor(JsonRules("acme", url, {"phone": "{ani}"}, FIELDS, "X-Key", "k", url, PERSON, url), fetcher)
+
+
+@pytest.fixture(params=["twilio", "json"])
+def vendor(request: pytest.FixtureRequest, fake: FakeVendor, fetcher: Fetcher) -> Vendor:
+    """The test runs twice: the same contract for both adapters."""
+    return adapter(request.param, fake, fetcher)

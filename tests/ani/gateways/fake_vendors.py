@@ -23,6 +23,7 @@ class FakeVendor:
     mode: str = "well"
     asked: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
     failures_left: int = 0
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
@@ -35,8 +36,13 @@ def serving(vendor: FakeVendor) -> Iterator[FakeVendor]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             vendor.asked.append(self.path)
+            self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            vendor.bodies.append(self.body.decode())
             vendor.headers.append({name.lower(): value for name, value in self.headers.items()})
             if vendor.failures_left > 0:
                 vendor.failures_left -= 1
@@ -71,6 +77,7 @@ def serving(vendor: FakeVendor) -> Iterator[FakeVendor]:
         def _answer(self) -> None:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            query |= json.loads(self.body) if self.body else {}
             if parts.path.startswith("/v2/PhoneNumbers/"):
                 self._twilio(parts.path.rpartition("/")[2].replace("%2B", "+"), query)
             else:

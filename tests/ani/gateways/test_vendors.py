@@ -1,9 +1,15 @@
 """One contract for both adapters, over real connections: what is asked, what is read, and what every fault becomes."""
 
+import json
+import logging
+import re
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 
 import pytest
+import structlog
 
 from ani.gateways.choosing import vendor_of
 from ani.gateways.fetching import Fetcher
@@ -11,11 +17,23 @@ from ani.gateways.json_vendor import JsonRules, JsonVendor
 from ani.vendor.vendor import Claim, PersonMatch, Vendor, VendorError, VendorOutcome
 from runtime.clock import SystemClock
 from runtime.faults import StaffError
+from runtime.logs import set_up_logs
 from runtime.settings import VendorSettings
-from tests.ani.gateways.conftest import FIELDS
+from tests.ani.gateways.conftest import FIELDS, adapter
 from tests.ani.gateways.fake_vendors import FakeVendor
 
 ANI = "+12125550101"
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Logging as it was before."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def test_a_known_line_has_a_name(vendor: Vendor, fake: FakeVendor) -> None:
@@ -45,6 +63,33 @@ def test_a_person_is_matched(vendor: Vendor, fake: FakeVendor) -> None:
     assert good.birth_on == (None if vendor.name == "twilio" else date(1970, 5, 1))
     assert vendor.match_person(Claim(ANI, national_id="0000"), 5.0) == PersonMatch(False)
     assert vendor.match_person(Claim(ANI, birth_on=date(1970, 5, 1)), 5.0) == PersonMatch(True, date(1970, 5, 1))
+
+
+def test_of_a_person_nothing_stands_in_the_address(fake: FakeVendor, fetcher: Fetcher) -> None:
+    adapter("json", fake, fetcher).match_person(Claim(ANI, national_id="987654321"), 5.0)
+    assert fake.asked == ["/v1"]
+    assert [json.loads(body) for body in fake.bodies] == [{"phone": ANI, "ssn": "987654321"}]
+
+
+@pytest.mark.parametrize("mode", ["well", "down", "garbage", "key-refused"])
+def test_no_question_is_written_down(
+    vendor: Vendor, fake: FakeVendor, mode: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.mode = mode
+    set_up_logs("debug", "json")
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("asyncio").debug("is heard")
+    for claim in (Claim(ANI, national_id="987654321"), Claim(ANI, birth_on=date(1970, 5, 1))):
+        with suppress(VendorError):
+            vendor.match_person(claim, 5.0)
+    with suppress(VendorError):
+        vendor.reverse_match(ANI, 5.0)
+    with suppress(VendorError):
+        vendor.credit_score(ANI, 5.0)
+    assert len(fake.asked) >= 3
+    written = caplog.text + capsys.readouterr().err
+    assert "is heard" in written
+    assert not re.search("987654321|19700501|1970-05-01|2125550101", written)
 
 
 def test_a_credit_score(vendor: Vendor, fake: FakeVendor) -> None:
