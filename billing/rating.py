@@ -34,6 +34,7 @@ __all__ = [
     "draws",
     "draws_to_hold",
     "explain",
+    "hangs_on_start",
     "hold_micros",
     "in_order",
     "largest_grant",
@@ -69,8 +70,16 @@ def unrounded_micros(rate: Rate, used_ms: int, context: Context = NO_CONTEXT) ->
 
 
 def hold_micros(rate: Rate, used_ms: int, context: Context = NO_CONTEXT) -> int:
-    """The most that any use up to `used_ms` costs: what is held for it. Never falls, never below the price."""
+    """The most that any use up to `used_ms` costs, whenever it begins of when it may: what is held for it.
+
+    Never falls, never below the price.
+    """
     return _price.hold(rate, used_ms, context)
+
+
+def hangs_on_start(rate: Rate, used_ms: int, context: Context) -> bool:
+    """Whether what this use costs depends on when the session begins, which is not known yet; the hold covers each."""
+    return _price.hangs_on_start(rate, used_ms, context)
 
 
 def largest_grant(rate: Rate, funds_micros: int, wanted_ms: int, cap_ms: int, context: Context = NO_CONTEXT) -> Grant:

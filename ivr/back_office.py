@@ -6,7 +6,7 @@ caller waits for it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -278,7 +278,8 @@ class BackOffice:
         if not isinstance(current, Payer):
             return current
         wanted = destination.e164
-        context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis)
+        rings_for = self._rings_for(trunks)
+        context = allowances.at_start(connection, now, payer.account_id, rate, wanted, dnis, rings_for)
         tier_cap_ms, limit = _most(plan, rate, context)
         cap_ms, over = tier_cap_ms, None
         if plan.ani and plan.caps != NO_CAPS:
@@ -295,6 +296,7 @@ class BackOffice:
                 rate=rate,
                 cap_ms=cap_ms,
                 access_number=dnis,
+                rings_for=rings_for,
             )
         talk_ms = talk_time_ms(rate, current.available_micros, cap_ms, context)
         is_cut = cap_ms < min(cap_without_spend_ms, self.minimum_talk_ms)
@@ -309,11 +311,15 @@ class BackOffice:
             threshold_service.block_over_line(self._shelf.engine, self._shelf.clock, plan.ani, plan.caps)
         return refusal
 
+    def _rings_for(self, trunks: Sequence[str]) -> timedelta:
+        """How late a call may be answered, with a grace: each route may ring for its whole time before the next."""
+        settings = self._shelf.settings
+        return timedelta(seconds=settings.switch.ring_timeout_s * len(trunks) + settings.charging.settle_grace_s)
+
     def _authorise(
         self, ring: Ring, plan: Plan, payer: Payer, offer: Offer, events: list[CallEvent]
     ) -> Authorised | StrEnum:
         shelf = self._shelf
-        charging = shelf.settings.charging
         request = Authorise(
             call_id=ring.call_id,
             session_id=ids.new_id(),
@@ -327,10 +333,7 @@ class BackOffice:
             wanted_ms=shelf.policy.first_grant_ms,
             minimum_ms=self.minimum_talk_ms,
             profile_id=plan.profile.id,
-            # Each route may ring for its whole time before the next is tried.
-            valid_for=timedelta(
-                seconds=shelf.settings.switch.ring_timeout_s * len(offer.trunks) + charging.settle_grace_s
-            ),
+            valid_for=self._rings_for(offer.trunks),
             events=tuple(events),
             access_number=ring.dnis,
             spend=offer.spend,

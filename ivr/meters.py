@@ -164,7 +164,13 @@ class Meters:
         call.asked = step
         # Not a thread for each: those who wait are answered together, by one transaction.
         wanted = ExtendCall(
-            call.call_id, step.request_number, step.wanted_ms, self._clock.now(), call.rate, self.elapsed_ms(call)
+            call.call_id,
+            step.request_number,
+            step.wanted_ms,
+            self._clock.now(),
+            call.rate,
+            self.elapsed_ms(call),
+            call.answered_at,
         )
         answer = await call_service.submit_extension(self._engine, wanted, self._pool)
         call.asked = None

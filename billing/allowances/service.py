@@ -5,7 +5,7 @@ Whoever writes has the account locked, so no unit is held twice and no session i
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
@@ -16,25 +16,48 @@ from billing.pricing.kept import bundles_of_text, context_of_text
 from billing.pricing.terms import Measure, Scope
 from billing.rating import Context, Rate, billed_ms, draws, draws_to_hold, in_order, refreshed, unrounded_micros
 
+_AT_ONCE = timedelta(0)
+_MILLISECOND = timedelta(milliseconds=1)
+
 
 def at_start(
-    conn: Connection, now: datetime, account_id: int, rate: Rate, destination: str = "", access_number: str = ""
+    conn: Connection,
+    now: datetime,
+    account_id: int,
+    rate: Rate,
+    destination: str = "",
+    access_number: str = "",
+    rings_for: timedelta = _AT_ONCE,
 ) -> Context:
-    """The context of a session that starts now: what may change its price, and the bundles it may use.
+    """The context of a session that starts now, or within `rings_for`: what may change its price, and its bundles.
 
     Numbers in digits, with or without a plus; the destination is a code for services that are not priced by number.
     Changes nothing: a bundle whose next period has to begin is counted as if it had.
     """
-    return _context(conn, now, store.owned(conn, account_id, now), account_id, rate, destination, access_number)
+    owned = store.owned(conn, account_id, now)
+    return _context(conn, now, owned, account_id, rate, destination, access_number, rings_for)
 
 
-def without_bundles(conn: Connection, now: datetime, account_id: int, rate: Rate, access_number: str = "") -> Context:
+def without_bundles(
+    conn: Connection,
+    now: datetime,
+    account_id: int,
+    rate: Rate,
+    access_number: str = "",
+    rings_for: timedelta = _AT_ONCE,
+) -> Context:
     """The same for one who has no bundles: what a session may cost at most when others use them up."""
-    return _fixed(conn, now, account_id, rate, access_number)
+    return _fixed(conn, now, account_id, rate, access_number, rings_for)
 
 
 def begin(
-    conn: Connection, now: datetime, account_id: int, rate: Rate, destination: str = "", access_number: str = ""
+    conn: Connection,
+    now: datetime,
+    account_id: int,
+    rate: Rate,
+    destination: str = "",
+    access_number: str = "",
+    rings_for: timedelta = _AT_ONCE,
 ) -> Context:
     """As `at_start`, for a session that is about to hold units: first begins what periods have to begin."""
     owned = store.owned(conn, account_id, now)
@@ -43,7 +66,7 @@ def begin(
         store.renew(conn, one.bundle.id, now)
     if due:
         owned = store.owned(conn, account_id, now)
-    return _context(conn, now, owned, account_id, rate, destination, access_number)
+    return _context(conn, now, owned, account_id, rate, destination, access_number, rings_for)
 
 
 def of_session(conn: Connection, session_id: str, started_at: datetime, kept: str) -> Context:
@@ -86,29 +109,37 @@ def settle(
     billed: int,
     charged_micros: int,
     context: Context,
+    month: str,
 ) -> None:
     """Take what this use under the grant takes, free the rest, and count what is billed to the account's month.
 
-    Once for each session; the month is that of its start.
+    Once for each session.
     """
     if context.bundles:
         store.take(conn, session_id, draws(rate, used, context))
-    if billed <= 0 or context.started_at is None:
+    if billed <= 0:
         return
     cost_micros = charged_micros
     if rate.terms is not None and rate.terms.precision.scope is Scope.TOTAL:
         cost_micros = unrounded_micros(rate, used, context)
-    month = month_of(context.started_at)
     store.add_month_use(conn, account_id, month, rate.service, billed, cost_micros)
 
 
 def use_at_once(
-    conn: Connection, event_id: str, account_id: int, rate: Rate, used: int, charged_micros: int, context: Context
+    conn: Connection,
+    now: datetime,
+    event_id: str,
+    account_id: int,
+    rate: Rate,
+    used: int,
+    charged_micros: int,
+    context: Context,
 ) -> None:
     """What `open_session`, `hold` and `settle` do, for something that is charged in one go."""
+    billed = billed_ms(rate, used, context)
     open_session(conn, event_id, context)
     hold(conn, event_id, rate, used, context)
-    settle(conn, event_id, account_id, rate, used, billed_ms(rate, used, context), charged_micros, context)
+    settle(conn, event_id, account_id, rate, used, billed, charged_micros, context, month_of(now))
 
 
 def _context(
@@ -119,18 +150,23 @@ def _context(
     rate: Rate,
     destination: str,
     access_number: str,
+    rings_for: timedelta,
 ) -> Context:
     measure = Measure.TIME if rate.terms is None else rate.terms.measure
     found = [one.at(now).bundle for one in owned]
     bundles = in_order(found, rate.service, destination.removeprefix("+"), measure.value, now) if found else ()
-    return replace(_fixed(conn, now, account_id, rate, access_number), bundles=bundles)
+    return replace(_fixed(conn, now, account_id, rate, access_number, rings_for), bundles=bundles)
 
 
-def _fixed(conn: Connection, now: datetime, account_id: int, rate: Rate, access_number: str) -> Context:
+def _fixed(
+    conn: Connection, now: datetime, account_id: int, rate: Rate, access_number: str, rings_for: timedelta
+) -> Context:
     """What the rate's own terms ask for, and nothing else: so that little is kept with most sessions."""
     context, terms = Context(now), rate.terms
     if terms is None:
         return context
+    if terms.calendar is not None:
+        context = replace(context, rings_ms=rings_for // _MILLISECOND)
     if terms.surcharges:
         context = replace(context, access_number=access_number.removeprefix("+"))
     if terms.tiers or terms.precision.scope is Scope.TOTAL:

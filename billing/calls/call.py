@@ -118,7 +118,7 @@ class Authorise:
     """Hold money and talk time for a call, so that it may be connected; `profile_id` is the service it reached.
 
     `ani` may be empty: then no line's talk time is held. `valid_for` is how long, beyond the time granted, the hold may
-    live without a word (ringing, and a grace).
+    live without a word (ringing, and a grace): it may be answered so late.
     """
 
     call_id: str
@@ -174,7 +174,7 @@ class ChargedCall:
 
 @dataclass(frozen=True, slots=True)
 class ExtendCall:
-    """Let a call last `wanted_ms` in all, asked at this moment; `used_ms` is the time since the answer.
+    """Let a call last `wanted_ms` in all, asked at this moment; `used_ms` is the time since the answer, `answered_at`.
 
     Request numbers count up from 1. Without a `rate`, the one the session was opened with is read.
     """
@@ -185,6 +185,7 @@ class ExtendCall:
     at: datetime
     rate: Rate | None = None
     used_ms: int | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

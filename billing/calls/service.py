@@ -50,6 +50,7 @@ from runtime.group_commit import GroupCommit
 
 SERVICE = "call"
 _NO_CAP_MS = 2**53
+Refusal = ChargeRefusal | FraudRefusal | ConditionRefusal | ThresholdRefusal
 _ASK_OF, _UPDATE_OF, _EXTENDED_OF, _LINE_OF = maker(ExtendCall), maker(Update), maker(Extended), maker(Line)
 
 
@@ -63,9 +64,6 @@ def open_call(conn: Connection, new: NewCall) -> str:
         store.add_events(conn, new.call_id, new.events)
         return new.call_id
     return store.call_of_arrival(conn, new.switch, new.uniqueid, new.arrived_at) or new.call_id
-
-
-Refusal = ChargeRefusal | FraudRefusal | ConditionRefusal | ThresholdRefusal
 
 
 def authorise(engine: Engine, clock: Clock, wanted: Authorise) -> Authorised | Refusal:
@@ -96,7 +94,7 @@ def extend(
     The line's month is that of the authorisation. Those who ask at one time share a transaction. Raises
     UnknownCallError, and ChangedReplayError for a number used otherwise.
     """
-    return _EXTENSIONS.ask(engine, _ASK_OF((call_id, request_number, wanted_ms, clock.now(), rate, used_ms)))
+    return _EXTENSIONS.ask(engine, _ASK_OF((call_id, request_number, wanted_ms, clock.now(), rate, used_ms, None)))
 
 
 def submit_extension(engine: Engine, wanted: ExtendCall, pool: Executor) -> Future[Extended | ChargeRefusal]:
@@ -170,7 +168,7 @@ def explain(engine: Engine, call_id: str) -> Explanation:
             session=session,
             requests=() if session is None else tuple(charging_store.requests(conn, session.session_id)),
             rate=None if session is None else charging.rate_of(conn, session),
-            context=NO_CONTEXT if session is None else charging.context_of(conn, session),
+            context=NO_CONTEXT if session is None else charging.context_of(conn, session, call.answered_at),
             ledger_lines=() if paid_by is None else tuple(ledger_store.lines_of_transfer(conn, paid_by)),
             cdr=record,
         )
@@ -231,7 +229,8 @@ def _update_of(ask: ExtendCall, call: ChargedCall, known: KnownRates) -> Update:
     session = call.session
     rate = known.of(session) if ask.rate is None else ask.rate
     line = _line(call.ani, call.month_cap_s, session)
-    return _UPDATE_OF((session.session_id, ask.request_number, ask.wanted_ms, rate, ask.at, line, ask.used_ms))
+    asked = (session.session_id, ask.request_number, ask.wanted_ms, rate, ask.at, line, ask.used_ms, ask.answered_at)
+    return _UPDATE_OF(asked)
 
 
 def _extended(answer: Granted | ChargeRefusal | Exception) -> Extended | ChargeRefusal | Exception:
@@ -246,14 +245,13 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
     bounded = _bounded(conn, now, wanted, permit.cap_ms, permit.limit or wanted.limit)
     if not isinstance(bounded, _Bounded):
         return bounded
-    cap_ms, ceiling_micros = bounded.cap_ms, bounded.ceiling_micros
     opened = Initiate(
         wanted.session_id,
         wanted.account_id,
         SERVICE,
         wanted.rate,
         wanted.wanted_ms,
-        cap_ms,
+        bounded.cap_ms,
         wanted.minimum_ms,
         wanted.valid_for,
         destination=wanted.destination,
@@ -266,14 +264,13 @@ def _authorise(conn: Connection, now: datetime, wanted: Authorise) -> Authorised
     if not answer.is_replay:
         if not store.connect(conn, wanted):
             _raise_not_connected(conn, wanted.call_id)
-        bound = CallEvent(now, store.LIMIT, bounded.limit.value, {"cap_s": cap_ms // 1000})
+        bound = CallEvent(now, store.LIMIT, bounded.limit.value, {"cap_s": bounded.cap_ms // 1000})
         store.add_events(conn, wanted.call_id, (*wanted.events, bound))
-        if answer.limit is not None:
-            _note_met(conn, wanted.call_id, now, answer)
+        _note_met(conn, wanted.call_id, now, answer)
         fraud.keep(conn, now, attempt, permit)
-        if ceiling_micros is not None:
-            condition_store.add_ceiling(conn, wanted.call_id, ceiling_micros)
-    return Authorised(answer.grant, cap_ms, answer.is_replay, answer.revision, answer.is_shared)
+        if bounded.ceiling_micros is not None:
+            condition_store.add_ceiling(conn, wanted.call_id, bounded.ceiling_micros)
+    return Authorised(answer.grant, bounded.cap_ms, answer.is_replay, answer.revision, answer.is_shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +310,7 @@ def _bounded(conn: Connection, now: datetime, wanted: Authorise, cap_ms: int, li
         rate=wanted.rate,
         cap_ms=cap_ms,
         access_number=wanted.access_number,
+        rings_for=wanted.valid_for,
     )
     if longest_ms < wanted.minimum_ms:
         return ConditionRefusal.SPEND_LIMIT
@@ -330,6 +328,7 @@ def _attempt(wanted: Authorise) -> fraud.Attempt:
         wanted.minimum_ms,
         wanted.profile_id,
         access_number=wanted.access_number,
+        rings_for=wanted.valid_for,
     )
 
 
@@ -356,6 +355,7 @@ def _terminate(
         f"call {call.call_id}",
         _line(call.ani, call.month_cap_s, session),
         is_answered=told.answered_at is not None,
+        began_at=told.answered_at,
         locked=session,
     )
 

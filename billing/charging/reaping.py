@@ -41,6 +41,5 @@ def last_heard(session: Session) -> tuple[datetime, datetime] | None:
 
     Only of a session that reported: one that is being connected says nothing.
     """
-    if session.reported_at is None:
-        return None
-    return session.reported_at - timedelta(milliseconds=session.reported_ms), session.reported_at
+    began_at = session.began_at
+    return None if began_at is None or session.reported_at is None else (began_at, session.reported_at)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from ani.usage import store as usage_store
+from ani.usage.usage import month_of
 from billing.allowances import service as allowances
 from billing.charging import store
 from billing.charging.session import (
@@ -63,7 +64,9 @@ def initiate(
     if opened.rate.currency != funds.currency:
         raise CurrencyMismatchError(f"rate in {opened.rate.currency}, account in {funds.currency}")
 
-    context = allowances.begin(conn, now, opened.account_id, opened.rate, opened.destination, opened.access_number)
+    context = allowances.begin(
+        conn, now, opened.account_id, opened.rate, opened.destination, opened.access_number, opened.rings_for
+    )
     wanted = max(opened.wanted_ms, opened.minimum_ms, 1)
     mine = Sharer(opened.rate, context, 0, 0, 0, opened.cap_ms, pace_used=int(goes_by_time(opened.rate)))
     part = part_of(funds, mine, wanted, now, _others(conn, opened.account_id, opened.session_id))
@@ -95,12 +98,14 @@ def terminate(
     line: Line | None = None,
     *,
     is_answered: bool = True,
+    began_at: datetime | None = None,
     locked: Session | None = None,
 ) -> Terminated:
     """Charge min(reported, granted), free the rest, close the session; a session that is closed answers as before.
 
     What the first report said stays: another `used_ms` later changes nothing. `line` must be the one of the grants.
-    `is_answered`: it was connected, even if for no time at all. `locked` is the session when the caller has locked it.
+    `is_answered`: it was connected, even if for no time at all. `began_at` is when, where it did not begin at once:
+    the time of day is counted from there. `locked` is the session when the caller has locked it.
     """
     session = locked or store.lock_session(conn, session_id)
     if session is None:
@@ -108,15 +113,23 @@ def terminate(
     require_rate(session, rate)
     funds = _locked_funds(conn, session.account_id)
     if not session.is_open:
-        return _terminated_before(conn, session, rate, funds)
-    context = replace(context_of(conn, session), is_answered=is_answered)
+        return _terminated_before(conn, session, rate, funds, context_of(conn, session, began_at))
+    context = replace(context_of(conn, session, began_at), is_answered=is_answered)
     charge = final_charge(rate, session.grant, used_ms, context)
     transfer_id = None
     store.close_session(conn, session_id, charge, now)
     ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
     counted_ms = min(charge.used_ms, session.granted_ms)
     allowances.settle(
-        conn, session_id, session.account_id, rate, counted_ms, charge.billed_ms, charge.charged_micros, context
+        conn,
+        session_id,
+        session.account_id,
+        rate,
+        counted_ms,
+        charge.billed_ms,
+        charge.charged_micros,
+        context,
+        month_of(session.started_at),
     )
     if line is not None:
         usage_store.release(conn, line.ani, line.month, session.granted_ms, counted_ms)
@@ -134,9 +147,13 @@ def terminate(
     )
 
 
-def context_of(conn: Connection, session: Session) -> Context:
-    """What was fixed when a session started, and the included units it has; the same for every price of its grant."""
-    return allowances.of_session(conn, session.session_id, session.started_at, session.context)
+def context_of(conn: Connection, session: Session, began_at: datetime | None = None) -> Context:
+    """What was fixed when a session started, and the included units it has; the same for every price of its grant.
+
+    `began_at`: when it was answered, where that is known; else what it last said tells, if it said anything.
+    """
+    context = allowances.of_session(conn, session.session_id, session.started_at, session.context)
+    return context.begun(began_at or session.began_at)
 
 
 def rate_of(conn: Connection, session: Session) -> Rate:
@@ -205,8 +222,8 @@ def _replayed(conn: Connection, before: Session, opened: Initiate) -> Granted:
     return Granted(request.grant, is_replay=True)
 
 
-def _terminated_before(conn: Connection, session: Session, rate: Rate, funds: Funds) -> Terminated:
-    charge = charged_before(rate, session, context_of(conn, session))
+def _terminated_before(conn: Connection, session: Session, rate: Rate, funds: Funds, context: Context) -> Terminated:
+    charge = charged_before(rate, session, context)
     posted = None
     if charge.charged_micros:
         posted = ledger_store.posted_under(conn, transfer.charge_key(session.session_id))

@@ -5,12 +5,22 @@ all of it. Times are whole milliseconds, money integer micro-units.
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from billing.charging.sharing import Part, Sharer
 from billing.ledger.transfer import ChangedReplayError
-from billing.rating import NO_CONTEXT, Context, Grant, Rate, billed_ms, charge_micros, largest_grant, price_micros
+from billing.rating import (
+    NO_CONTEXT,
+    Context,
+    Grant,
+    Rate,
+    billed_ms,
+    charge_micros,
+    hangs_on_start,
+    largest_grant,
+    price_micros,
+)
 from runtime.frozen import maker
 
 CALL = "call"
@@ -66,7 +76,8 @@ class Line:
 class Initiate:
     """Open a session: `wanted_ms` at first, `cap_ms` at most in all, nothing at all for less than `minimum_ms`.
 
-    `valid_for` is how long, beyond the time granted, the hold may live without a word (ringing, and a grace).
+    `valid_for` is how long, beyond the time granted, the hold may live without a word (ringing, and a grace): so
+    late it may begin, unless it `begins_now`.
     """
 
     session_id: str
@@ -84,10 +95,18 @@ class Initiate:
     access_number: str = ""
     """The number it came in on."""
 
+    @property
+    def rings_for(self) -> timedelta:
+        """How long it may be until it begins."""
+        return timedelta(0) if self.begins_now else self.valid_for
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Let a session use `wanted_ms` in all, asked under this number at this moment; `used_ms` were used by then."""
+    """Let a session use `wanted_ms` in all, asked under this number at this moment; `used_ms` were used by then.
+
+    `began_at` is when it began, where that is known better than by what was used.
+    """
 
     session_id: str
     request_number: int
@@ -96,6 +115,7 @@ class Update:
     at: datetime
     line: Line | None = None
     used_ms: int | None = None
+    began_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +184,11 @@ class Session:
     def is_priced_by(self, rate: Rate) -> bool:
         """Whether it was opened with this rate."""
         return (self.tariff_version_id, self.rate_prefix) == (rate.tariff_version_id, rate.prefix)
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When what it last said it had used began; nothing while it is being connected."""
+        return None if self.reported_at is None else self.reported_at - self.reported_ms * _MILLISECOND
 
     @property
     def is_open(self) -> bool:
@@ -272,12 +297,17 @@ def valid_until(session: Session, granted: int, now: datetime, used: int | None,
 def first_grant(
     rate: Rate, part: Part, cap_ms: int, minimum_ms: int, context: Context = NO_CONTEXT
 ) -> Grant | ChargeRefusal:
-    """The first grant for this part of the account's funds, or why there is none."""
+    """The first grant for this part of the account's funds, or why there is none.
+
+    Not final where it is held at more than it may come to: once it has begun there may be money for more.
+    """
     if cap_ms <= 0 or cap_ms < minimum_ms:
         return ChargeRefusal.SESSION_CAP
     grant = largest_grant(rate, part.funds_micros, max(part.wanted, minimum_ms, 1), cap_ms, context)
     if grant.granted_ms <= 0 or grant.granted_ms < minimum_ms:
         return ChargeRefusal.NO_CREDIT
+    if hangs_on_start(rate, grant.granted_ms + 1, context):
+        part = replace(part, is_last=False)
     return _unless_more(grant, part, cap_ms)
 
 

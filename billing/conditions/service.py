@@ -1,6 +1,6 @@
 """Conditions, bypass codes, toll restrictions and modes: what calls ask, and what staff and account holders set."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -42,13 +42,15 @@ def longest(
     rate: Rate,
     cap_ms: int,
     access_number: str = "",
+    rings_for: timedelta = timedelta(0),
 ) -> tuple[int, int]:
-    """How long a call may be that keeps within its spending limit, and what it may come to at most.
+    """How long a call may be that keeps within its spending limit, and what it may come to at most, whenever it is
+    answered within `rings_for`.
 
     Calls that are up count with all they may come to, so that calls side by side never pass the limit together; none
     is counted with included units, which others may use up. Where money is held this is asked with the account locked.
     """
-    context = allowances.without_bundles(conn, now, account_id, rate, access_number)
+    context = allowances.without_bundles(conn, now, account_id, rate, access_number, rings_for)
     left_micros = bound.limit_micros
     if bound.since_at is not None:
         left_micros -= store.spent_micros(conn, account_id, ani, bound.since_at)

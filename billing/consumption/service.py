@@ -210,7 +210,7 @@ def debit(engine: Engine, clock: Clock, rates: RateBook, event: Event, made_by: 
             transfer_id,
         )
         store.add_event(conn, made)
-        allowances.use_at_once(conn, event.event_id, account_id, rate, used, charged, context)
+        allowances.use_at_once(conn, now, event.event_id, account_id, rate, used, charged, context)
         return Debited(made, funds.balance_micros - charged, is_replay=False)
 
 

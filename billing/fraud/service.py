@@ -6,7 +6,7 @@ calls that are up it counts all they may come to: what is spent never passes the
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from sqlalchemy.engine import Connection, Engine
@@ -47,7 +47,7 @@ class Attempt:
     """A call, a session or an event that asks to be paid for; `asked_id` is its id.
 
     `destination` is the number or the code of what is sold, `profile_id` the service a call reached. Of an event
-    `price_micros` is known, and it is taken whole.
+    `price_micros` is known, and it is taken whole. It begins now, or within `rings_for`.
     """
 
     asked_id: str
@@ -61,6 +61,7 @@ class Attempt:
     kind: Kind = Kind.CALL
     price_micros: int = 0
     access_number: str = ""
+    rings_for: timedelta = timedelta(0)
 
     @property
     def number(self) -> str | None:
@@ -270,7 +271,9 @@ def _judge(
     if bound is None:
         return Permit(attempt.cap_ms, None, counted, standing.funds), before
     # Included units are not counted on: others on the account may use them up before this one does.
-    context = allowances.without_bundles(conn, now, attempt.account_id, attempt.rate, attempt.access_number)
+    context = allowances.without_bundles(
+        conn, now, attempt.account_id, attempt.rate, attempt.access_number, attempt.rings_for
+    )
     return _bounded(attempt, context, bound, counted, standing.funds), before
 
 

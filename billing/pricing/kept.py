@@ -24,6 +24,7 @@ def context_text(context: Context) -> str:
         "used": context.month_used,
         "micros": context.month_micros,
         "bundles": [one.id for one in context.bundles],
+        "rings": context.rings_ms,
     }
     return json.dumps({name: value for name, value in kept.items() if value}, separators=(",", ":"))
 
@@ -36,7 +37,7 @@ def bundles_of_text(text: str) -> list[int]:
 def context_of_text(text: str, started_at: datetime, bundles: Mapping[int, Bundle]) -> Context:
     """The context kept as this text; raises KeyError when one of its bundles is not among those given."""
     if not text:
-        return context_of((started_at, "", False, 0, 0, ()))
+        return context_of((started_at, "", False, 0, 0, (), 0))
     found: dict[str, Any] = json.loads(text)
     return Context(
         started_at,
@@ -45,4 +46,5 @@ def context_of_text(text: str, started_at: datetime, bundles: Mapping[int, Bundl
         month_used=found.get("used", 0),
         month_micros=found.get("micros", 0),
         bundles=tuple(bundles[one] for one in found.get("bundles", ())),
+        rings_ms=found.get("rings", 0),
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from billing.pricing.cover import Stretch, stretches
 from billing.pricing.increments import counted, next_start
 from billing.pricing.rate import Context, Rate
-from billing.pricing.terms import UNCHANGED, WHOLE, Adjust, BandRule, Measure, Surcharge, Terms, VolumeRule
+from billing.pricing.terms import UNCHANGED, WHOLE, Adjust, BandRule, Measure, Scope, Surcharge, Terms, VolumeRule
 
 EXACT = WHOLE**5
 """Three shares of a price, one of a surcharge and the mark-up come out even over this."""
@@ -41,6 +41,15 @@ class Use:
     billed: int
 
 
+class PossibleBand(NamedTuple):
+    """What may hold from one place of what is billed until another, if the session begins when it may."""
+
+    begins: int
+    ends: int
+    adjust: Adjust
+    name: str
+
+
 class _Track(NamedTuple):
     """From each position on (in what is billed, rising), another adjustment of the price."""
 
@@ -48,10 +57,18 @@ class _Track(NamedTuple):
     changes: list[tuple[int, Adjust, str]]
 
 
-def price_parts(rate: Rate, terms: Terms, context: Context, use: Use, *, positive: bool = False) -> list[Part]:
-    """Every part of the price of a session that was used at all, the use itself first; `positive`: none below zero."""
+def price_parts(rate: Rate, terms: Terms, context: Context, use: Use, *, hold: bool = False) -> list[Part]:
+    """Every part of the price of a session that was used at all, the use itself first.
+
+    To `hold`: none below zero, and what any start costs that is possible yet.
+    """
     covered = stretches(rate, terms, context.bundles, use.billed) if context.bundles else []
-    parts = _use_parts(rate, terms, context, use, covered)
+    positive = hold and terms.negative
+    bands = possible_bands(rate, terms, context, use) if hold and context.rings_ms else []
+    if len(bands) > 1:
+        parts = _dearest_parts(rate, terms, context, use, covered, bands)
+    else:
+        parts = _use_parts(rate, terms, context, use, covered)
     if positive:
         parts = [part._replace(numerator=max(0, part.numerator)) for part in parts]
     is_covered = bool(covered) and covered[-1][1] >= use.billed
@@ -116,6 +133,36 @@ def _use_parts(rate: Rate, terms: Terms, context: Context, use: Use, covered: li
     return parts
 
 
+def _dearest_parts(
+    rate: Rate, terms: Terms, context: Context, use: Use, covered: list[Stretch], bands: list[PossibleBand]
+) -> list[Part]:
+    """The use, each place of it by the dearest band it may fall into: no possible start costs more."""
+    if use.billed <= 0:
+        return []
+    tracks = _volume_tracks(terms, context, use)
+    places = {0, *(place for track in tracks for place, _, _ in track.changes)}
+    places.update(place for begins, ends, _ in (*covered, *(one[:3] for one in bands)) for place in (begins, ends))
+    cuts = sorted(place for place in places if 0 <= place < use.billed)
+    parts = []
+    for begins, ends in zip(cuts, [*cuts[1:], use.billed], strict=True):
+        bundle = next((one for first, last, one in covered if first <= begins < last), None)
+        quantity = ends - begins
+        if bundle is not None:
+            numerator = quantity * bundle.price_micros * EXACT
+            parts.append(Part("included", bundle.name, quantity, bundle.price_micros, WHOLE, numerator))
+            continue
+        possible = [_Track("band", [(0, one.adjust, one.name)]) for one in bands if one.begins <= begins < one.ends]
+        prices = [_price_at([*tracks, one], begins, rate.price_per_minute_micros) for one in possible]
+        amount, share, note = max(prices, key=lambda found: found[0] * found[1])
+        numerator = quantity * amount * share * _PRICE
+        parts.append(Part("use", note, quantity, amount, share // WHOLE**2, numerator))
+    if terms.precision.scope is Scope.PART:
+        # Another start may be cut into other parts, each of which is rounded.
+        most = (2 * len(parts) + len(bands) + 1) * terms.precision.multiple_micros
+        parts.append(Part("use", "rounding", 0, most, WHOLE, most * terms.per * EXACT))
+    return parts
+
+
 def _one_track(track: _Track, total: int, price_micros: int) -> list[Part]:
     """What the general way comes to where one thing alone changes the price: the common case."""
     parts = []
@@ -159,13 +206,18 @@ def _price_at(tracks: list[_Track], position: int, price_micros: int) -> tuple[i
 
 
 def _tracks(rate: Rate, terms: Terms, context: Context, use: Use) -> list[_Track]:
+    tracks = _volume_tracks(terms, context, use)
+    if terms.calendar is not None:
+        tracks.append(_Track("band", _band_changes(rate, terms, context, use)))
+    return tracks
+
+
+def _volume_tracks(terms: Terms, context: Context, use: Use) -> list[_Track]:
     tracks = []
     if terms.tiers:
         tracks.append(_Track("tier", _tier_changes(terms, context, use)))
     if terms.steps:
         tracks.append(_Track("step", [(one.begins - terms.free, one.adjust, str(one.begins)) for one in terms.steps]))
-    if terms.calendar is not None:
-        tracks.append(_Track("band", _band_changes(rate, terms, context, use)))
     return tracks
 
 
@@ -176,23 +228,55 @@ def _tier_changes(terms: Terms, context: Context, use: Use) -> list[tuple[int, A
     return [(0, one.adjust, str(one.begins)) for one in reached[-1:]]
 
 
+def possible_bands(rate: Rate, terms: Terms, context: Context, use: Use) -> list[PossibleBand]:
+    """Every band that may hold for a part of this use, whenever the session begins of when it may; one: no matter."""
+    if terms.calendar is None:
+        return []
+    found = _bands(terms, context, use, context.rings_ms)
+    possible = []
+    for (offset_ms, number), (ends_ms, _) in zip(found, [*found[1:], (None, 0)], strict=True):
+        begins, ends = 0, use.billed
+        if _is_by_moment(terms):
+            begins = _place(rate, terms, offset_ms - context.rings_ms)
+            ends = use.billed if ends_ms is None else _place(rate, terms, ends_ms)
+        possible.append(PossibleBand(begins, ends, *_adjusted(terms, number)))
+    return possible
+
+
 def _band_changes(rate: Rate, terms: Terms, context: Context, use: Use) -> list[tuple[int, Adjust, str]]:
-    calendar = terms.calendar
-    if calendar is None or context.started_at is None:
+    changes: list[tuple[int, Adjust, str]] = []
+    for offset_ms, number in _bands(terms, context, use):
+        place = _place(rate, terms, offset_ms)
+        if changes and changes[-1][0] == place:
+            changes.pop()  # a band that no increment began in
+        changes.append((place, *_adjusted(terms, number)))
+    return changes
+
+
+def _bands(terms: Terms, context: Context, use: Use, rings_ms: int = 0) -> list[tuple[int, int]]:
+    """(offset in ms from the start, band) of this use, and of so much later."""
+    if terms.calendar is None or context.started_at is None:
         raise ValueError("a price that depends on the time of day needs to know when the session started")
     begins_ms = (context.started_at - _EPOCH) // _MILLISECOND
     length_ms = 1
-    if terms.band_rule is not BandRule.START and terms.measure is Measure.TIME:
+    if _is_by_moment(terms):
         begins_ms += terms.free
         length_ms = use.billed
-    changes: list[tuple[int, Adjust, str]] = []
-    for offset_ms, number in calendar.bands_from(begins_ms, length_ms):
-        place = next_start(rate, terms, offset_ms) if terms.band_rule is BandRule.INCREMENT else offset_ms
-        if changes and changes[-1][0] == place:
-            changes.pop()  # a band that no increment began in
-        band = terms.bands[number] if number >= 0 else None
-        changes.append((place, UNCHANGED if band is None else band.adjust, "" if band is None else band.name))
-    return changes
+    return terms.calendar.bands_from(begins_ms, length_ms + rings_ms)
+
+
+def _is_by_moment(terms: Terms) -> bool:
+    """Whether each part of the use has the price of its own moment."""
+    return terms.band_rule is not BandRule.START and terms.measure is Measure.TIME
+
+
+def _place(rate: Rate, terms: Terms, offset_ms: int) -> int:
+    return next_start(rate, terms, offset_ms) if terms.band_rule is BandRule.INCREMENT else offset_ms
+
+
+def _adjusted(terms: Terms, number: int) -> tuple[Adjust, str]:
+    band = terms.bands[number] if number >= 0 else None
+    return (UNCHANGED, "") if band is None else (band.adjust, band.name)
 
 
 def _surcharge(terms: Terms, access_number: str) -> Surcharge | None:

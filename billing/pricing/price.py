@@ -2,7 +2,8 @@
 
 `price` is what a session costs. `hold` is what must be held so that any use up to there can be paid: it never falls as
 use grows, not even where the price does (a better tier for everything, a bundle that covers all or nothing, prices
-below zero). Where the price never falls the two are the same.
+below zero), and it is enough whenever the session begins, where that is not known yet and the time of day has a price.
+Where the price never falls and the start is known the two are the same.
 """
 
 from dataclasses import replace
@@ -11,7 +12,7 @@ from billing.money import divide, divide_up
 from billing.pricing import cover, plain
 from billing.pricing.bundles import Draw
 from billing.pricing.increments import billed, counted, largest_use, longest_of_nothing
-from billing.pricing.parts import EXACT, Part, Use, access_fee_parts, fee_parts, price_parts
+from billing.pricing.parts import EXACT, Part, Use, access_fee_parts, fee_parts, possible_bands, price_parts
 from billing.pricing.rate import Context, Rate
 from billing.pricing.terms import WHOLE, MaximumRule, Measure, Precision, Scope, Terms, VolumeRule
 
@@ -60,6 +61,14 @@ def hold_without_time(rate: Rate, used: int, context: Context) -> int:
         return 0
     terms = rate.terms or PLAIN
     return max(0, _total(rate, terms, context, Use(used, billed(rate, terms, used)), hold=True, timeless=True))
+
+
+def hangs_on_start(rate: Rate, used: int, context: Context) -> bool:
+    """Whether the price of this use depends on when the session begins, of when it may begin yet."""
+    terms = rate.terms
+    if terms is None or not context.rings_ms:
+        return False
+    return len(possible_bands(rate, terms, context, Use(used, billed(rate, terms, used)))) > 1
 
 
 def draws(rate: Rate, used: int, context: Context) -> tuple[Draw, ...]:
@@ -125,7 +134,7 @@ def _total(rate: Rate, terms: Terms, context: Context, use: Use, *, hold: bool =
     if timeless:
         parts = [*access_fee_parts(terms, context), *fee_parts(rate, terms, use)]
     else:
-        parts = price_parts(rate, terms, context, use, positive=hold and terms.negative)
+        parts = price_parts(rate, terms, context, use, hold=hold)
     has_minimum = terms.minimum_charge_micros > 0 and (timeless or any(part.kind == "use" for part in parts))
     cap = not hold or terms.maximum_rule is MaximumRule.CAPS
     return amount(terms, context, parts, cap=cap, has_minimum=has_minimum)

@@ -1,6 +1,6 @@
 """A rate, what is known of the session it prices, and the grant that comes of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.pricing.bundles import Bundle
@@ -47,7 +47,8 @@ class Context:
 
     `access_number` in digits. `is_answered`: the session was connected, even if for no time at all. `month_used` is
     what the account used in the month before it under tiers, `month_micros` its cost under a rounding of totals.
-    `bundles` in the order they are to be used.
+    `bundles` in the order they are to be used. `rings_ms`: it begins at `started_at` or up to so much later, under a
+    price that may depend on when; 0 once that is known.
     """
 
     started_at: datetime | None = None
@@ -56,6 +57,11 @@ class Context:
     month_used: int = 0
     month_micros: int = 0
     bundles: tuple[Bundle, ...] = ()
+    rings_ms: int = 0
+
+    def begun(self, at: datetime | None) -> "Context":
+        """The same once it is known when it began: where that may change the price, and it is known."""
+        return self if at is None or not self.rings_ms else replace(self, started_at=at, rings_ms=0)
 
 
 NO_CONTEXT = Context()

@@ -223,6 +223,8 @@ class _Desk:
         context = allowances.for_more(
             self._conn, ask.at, session.session_id, session.started_at, session.context, rate, session.granted_ms
         )
+        if context.rings_ms:
+            context = context.begun(ask.began_at or session.heard(ask.used_ms, ask.at).began_at)
         part = self._part(ask, session, funds, context)
         grant, limit = next_grant(session, rate, part, session.cap_ms, context), None
         if ask.line is not None:

@@ -113,7 +113,8 @@ def test_a_month_is_added_up(engine: Engine, clock: SettableClock, account_id: i
 
 def test_what_a_session_was_opened_with_is_kept_as_text(clock: SettableClock) -> None:
     two = (MINUTES, Bundle(2, 1))
-    context = Context(clock.now(), "18005550100", is_answered=True, month_used=5, month_micros=7, bundles=two)
+    context = Context(clock.now(), "18005550100", is_answered=True, month_used=5, bundles=two, rings_ms=9)
+    context = replace(context, month_micros=7)
     text = context_text(context)
     assert bundles_of_text(text) == [0, 2]
     assert context_of_text(text, clock.now(), {one.id: one for one in two}) == context

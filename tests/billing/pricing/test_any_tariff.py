@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from billing.rating import (
     draws,
     draws_to_hold,
     explain,
+    hangs_on_start,
     hold_micros,
     largest_grant,
     price_micros,
@@ -69,6 +71,23 @@ def test_a_hold_never_falls_and_covers_every_price(rate: Rate, context: Context,
     terms = rate.terms or price.PLAIN
     if terms.maximum_charge_micros is None or terms.maximum_rule is MaximumRule.CAPS:
         assert price_micros(rate, less, context) <= hold_micros(rate, more, context)
+
+
+@settings(max_examples=EXAMPLES)
+@given(any_rate, contexts, times_ms, times_ms, times_ms, times_ms)
+def test_a_hold_made_while_it_rings_covers_every_answer(
+    rate: Rate, context: Context, one: int, other: int, rings_ms: int, late_ms: int
+) -> None:
+    less, more = sorted((one, other))
+    late_ms = min(late_ms, rings_ms)
+    ringing = dataclasses.replace(context, rings_ms=rings_ms)
+    held_micros = hold_micros(rate, more, ringing)
+    assert hold_micros(rate, less, ringing) <= held_micros
+    assert context.started_at is not None
+    answered = ringing.begun(context.started_at + timedelta(milliseconds=late_ms))
+    assert hold_micros(rate, less, answered) <= held_micros
+    if not hangs_on_start(rate, more, ringing):
+        assert hold_micros(rate, more, answered) == held_micros
 
 
 @settings(max_examples=EXAMPLES)
