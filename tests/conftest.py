@@ -4,6 +4,7 @@ The schema is migrated once per session and copied for each test. PostgreSQL is 
 """
 
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy.engine import Engine
 
 from runtime import database, keys, schema
@@ -38,6 +40,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
 def times(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """How often to do something: the small count, or with --proof the full one."""
     return lambda small, full: full if request.config.getoption("--proof") else small
+
+
+@pytest.fixture
+def logs_as_they_were() -> Iterator[None]:
+    """What a test sets of logging is undone after it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import structlog
 from sqlalchemy.engine import Engine
 
 from ani.gateways.fetching import Fetcher
@@ -72,15 +71,9 @@ def fake_and_shelf(request: pytest.FixtureRequest, town: Town) -> Iterator[tuple
 
 
 @pytest.fixture
-def logs_at_debug() -> Iterator[None]:
+def logs_at_debug(logs_as_they_were: None) -> None:
     """Everything that can be logged is."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
     set_up_logs("debug", "json")
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.mark.usefixtures("logs_at_debug")

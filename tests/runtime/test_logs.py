@@ -2,25 +2,14 @@
 
 import io
 import logging
-from collections.abc import Iterator
 from contextlib import redirect_stderr
 
 import orjson
 import pytest
-import structlog
 
 from runtime import logs
 
-
-@pytest.fixture(autouse=True)
-def reset() -> Iterator[None]:
-    """Logging as it was before."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logs_as_they_were")
 
 
 def _logged(**event: object) -> dict[str, object]:

@@ -124,8 +124,9 @@ def _identity(block: NewBlock | Block, by: str, at: datetime) -> Identity:
 
 def _parse(fields: Fields, home_country: str, now: datetime, by: str) -> NewBlock | ToldBlock:
     block = _parse_block(fields, home_country)
-    if fields["blocked_at"]:
-        return _parse_told(block, fields, now, by)
+    blocked_at = _moment(fields, "blocked_at")
+    if blocked_at is not None:
+        return _parse_told(block, blocked_at, fields, now, by)
     for name in ("blocked_by", "lifted_at", "lifted_by", "lift_note"):
         if fields[name]:
             raise BadRowError(f"blocked_at: empty, though {name} is not")
@@ -146,9 +147,8 @@ def _parse_block(fields: Fields, home_country: str) -> NewBlock:
     return NewBlock(ani, reason, parse_text(fields, "note", LONGEST_NOTE), _moment(fields, "until"), ends_calls)
 
 
-def _parse_told(block: NewBlock, fields: Fields, now: datetime, by: str) -> ToldBlock:
-    blocked_at, lifted_at = _moment(fields, "blocked_at"), _moment(fields, "lifted_at")
-    assert blocked_at is not None  # noqa: S101 - the caller looked
+def _parse_told(block: NewBlock, blocked_at: datetime, fields: Fields, now: datetime, by: str) -> ToldBlock:
+    lifted_at = _moment(fields, "lifted_at")
     if blocked_at > now:
         raise BadRowError("blocked_at: is to come")
     if block.expires_at is not None and block.expires_at <= blocked_at:

@@ -4,12 +4,10 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
 
 import pytest
-import structlog
 
 from ani.gateways.choosing import vendor_of
 from ani.gateways.fetching import Fetcher
@@ -25,15 +23,7 @@ from tests.ani.gateways.fake_vendors import FakeVendor
 ANI = "+12125550101"
 
 
-@pytest.fixture(autouse=True)
-def logs_as_they_were() -> Iterator[None]:
-    """Logging as it was before."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logs_as_they_were")
 
 
 def test_a_known_line_has_a_name(vendor: Vendor, fake: FakeVendor) -> None:
