@@ -1,8 +1,9 @@
 """Whether a person that was loaded for a line is one of the line as it is listed now (AGE-1). Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from ani.qualification.qualification import StoredRecord
+from ani.qualification.qualification import IdentityRecord, StoredRecord
 from ani.reverse_match.listing import Listing
 from ani.reverse_match.names import NameMatch, compare, is_same_family
 
@@ -25,6 +26,17 @@ def is_of_line(stored: StoredRecord, last: Listing | None) -> bool:
     if last.changed_hands_at is not None and _is_before(stored, last.changed_hands_at):
         return match.is_same and bool(record.first_name and record.last_name)
     return is_family or match is NameMatch.UNKNOWN
+
+
+def eldest(keyed: Sequence[StoredRecord]) -> StoredRecord | None:
+    """Of the persons whose digits these are, the eldest; where sources differ on one person's birth, by the latest."""
+    sure = [one for one in keyed if not any(_is_younger_self(other.record, one.record) for other in keyed)]
+    return min(sure, key=lambda one: one.record.birth_on, default=None)
+
+
+def _is_younger_self(other: IdentityRecord, one: IdentityRecord) -> bool:
+    names = (other.first_name, other.last_name, one.first_name, one.last_name)
+    return other.birth_on > one.birth_on and compare(*names).is_same
 
 
 def _is_before(stored: StoredRecord, at: datetime) -> bool:

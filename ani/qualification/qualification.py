@@ -46,7 +46,8 @@ class Checked:
 class IdentityRecord:
     """A person of a line; of the digits only the keyed hash, of name and date of birth perhaps only the seal.
 
-    Without a social security number (`has_ssn`) the hash is one of his source and name, which no digits have.
+    Without a social security number (`has_ssn`) the hash is one of his source and name, which no digits have;
+    of a second source with the same digits it is one of these and the source.
     """
 
     ani: str
@@ -59,6 +60,14 @@ class IdentityRecord:
     licence_hash: str | None = None
     person_sealed: str | None = field(default=None, repr=False)
     has_ssn: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A record as it comes, and the hash it is kept under where another source has a person with these digits."""
+
+    record: IdentityRecord
+    own_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

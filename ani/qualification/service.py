@@ -11,7 +11,7 @@ from ani.importing import Once, Source, load_file, parse_line, parse_text
 from ani.lockout import store as lockout
 from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, Wrong, tell_nobody
 from ani.qualification import store
-from ani.qualification.belonging import is_of_line
+from ani.qualification.belonging import eldest, is_of_line
 from ani.qualification.keyed_name import can_be_spelt, is_name_keyed
 from ani.qualification.proof import LICENCE_STATE_KEYS, Method, is_keyed_well, keypad, parse_birth_date
 from ani.qualification.qualification import (
@@ -20,6 +20,7 @@ from ani.qualification.qualification import (
     AgeRefusal,
     Checked,
     IdentityRecord,
+    Loaded,
     StoredRecord,
     is_birth_date,
     is_last_four,
@@ -90,7 +91,8 @@ def check_person(
         persons = [stored for stored in _persons(conn, pepper, ani) if stored.record.source not in barred]
         is_well = is_keyed_well(method, digits)
         compared = frozenset(one.record.source for one in persons if is_well and can_be_keyed(one.record, method))
-        stored = matching(persons, method, digits, pepper) if is_well else None
+        keyed = matching(persons, method, digits, pepper) if is_well else []
+        stored = eldest(keyed)
         if stored is not None and is_of_age(stored.record.birth_on, minimum_age, wrong.at):
             return Checked(_keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days), compared)
         if born is None and method in BY_SSN and _is_asked(desk, method, digits, barred) and not desk.tells_birth_dates:
@@ -152,13 +154,9 @@ def count_hang_up(
             lockout.count_wrong(conn, Wrong(ani, account_id, kind, way, now))
 
 
-def matching(persons: Sequence[StoredRecord], method: Method, digits: str, pepper: Pepper) -> StoredRecord | None:
-    """Whoever of these persons is the one keyed; each is compared, whichever is."""
-    found = None
-    for stored in persons:
-        if is_keyed(stored.record, method, digits, pepper):
-            found = stored
-    return found
+def matching(persons: Sequence[StoredRecord], method: Method, digits: str, pepper: Pepper) -> list[StoredRecord]:
+    """Those of these persons who may be the one keyed; each is compared, whichever is."""
+    return [stored for stored in persons if is_keyed(stored.record, method, digits, pepper)]
 
 
 def can_be_keyed(record: IdentityRecord, method: Method) -> bool:
@@ -181,7 +179,9 @@ def is_keyed(record: IdentityRecord, method: Method, digits: str, pepper: Pepper
         return pepper.is_digest(record.licence_hash, LICENCE_KIND, ani, digits)
     if method is Method.SSN and record.ssn_hash is not None:
         return pepper.is_digest(record.ssn_hash, WHOLE_KIND, ani, digits)
-    return pepper.is_digest(record.ssn_last_four_hash, HASH_KIND, ani, digits[-4:])
+    last_four = record.ssn_last_four_hash
+    is_first = pepper.is_digest(last_four, HASH_KIND, ani, digits[-4:])
+    return pepper.is_digest(last_four, HASH_KIND, ani, digits[-4:], record.source) or is_first
 
 
 def _is_asked(desk: VendorDesk | None, method: Method, digits: str, barred: frozenset[str]) -> TypeGuard[VendorDesk]:
@@ -218,12 +218,13 @@ def _remember(
     if method in BY_SSN:
         whole = pepper.digest(WHOLE_KIND, ani, digits) if method is Method.SSN else None
         record = IdentityRecord(ani, "", birth_on, pepper.digest(HASH_KIND, ani, digits[-4:]), source, ssn_hash=whole)
+        loaded = Loaded(record, pepper.digest(HASH_KIND, ani, digits[-4:], source))
     else:
         by_date = pepper.digest(PERSON_KIND, ani, source, birth_on.isoformat())
-        record = IdentityRecord(ani, "", birth_on, by_date, source, has_ssn=False)
+        loaded = Loaded(IdentityRecord(ani, "", birth_on, by_date, source, has_ssn=False), by_date)
     store.lock(conn)
+    record, known = _placed(loaded, _known(conn, pepper, {ani}), pepper)
     key = _key(record, pepper)
-    known = _known(conn, pepper, {ani}).get(key)
     if known is None:
         store.insert_records(conn, [sealed_record(record, pepper)], at)
     elif not is_of_line(known, listing_store.last_listing(conn, ani)):
@@ -256,23 +257,22 @@ def import_identities(engine: Engine, clock: Clock, pepper: Pepper, source: Sour
     and of name and date of birth a seal.
 
     A person whose social security number is not known is told by his source and name, and needs a last name. A record
-    of the same line and digits, or source and name, is corrected in place; when that moves the date
-    of birth, evidence that rests on it ends. `supplier` names who the file is from.
+    of the same source, line and digits, or source and name, is corrected in place; when that moves the date of birth,
+    evidence that rests on it ends. What another source said of these digits stays. `supplier` names who the
+    file is from.
     """
     now = clock.now()
     once = Once("ani: the line and digits, or name, are")
 
-    def parse(fields: dict[str, str]) -> IdentityRecord:
-        record = _parse_record(fields, source.home_country, pepper, supplier, now)
-        once.check(hash((record.ani, record.ssn_last_four_hash)), record)
-        return record
+    def parse(fields: dict[str, str]) -> Loaded:
+        loaded = _parse_record(fields, source.home_country, pepper, supplier, now)
+        once.check(hash((loaded.record.ani, loaded.record.ssn_last_four_hash)), loaded)
+        return loaded
 
     return load_file(engine, source, COLUMNS, parse, lambda conn, batch: _write(conn, batch, pepper, now))
 
 
-def _parse_record(
-    fields: dict[str, str], home_country: str, pepper: Pepper, supplier: str, now: datetime
-) -> IdentityRecord:
+def _parse_record(fields: dict[str, str], home_country: str, pepper: Pepper, supplier: str, now: datetime) -> Loaded:
     ani, _ = parse_line(fields["ani"], home_country)
     try:
         birth_on = date.fromisoformat(fields["birth_on"])
@@ -293,21 +293,34 @@ def _parse_record(
         raise BadRowError("licence_state: not two letters")
     first_name, last_name = parse_text(fields, "first_name", 80), parse_text(fields, "last_name", 80)
     by_name = (PERSON_KIND, ani, supplier, first_name.casefold(), last_name.casefold())
-    return IdentityRecord(
+    told_by = pepper.digest(*((HASH_KIND, ani, digits) if digits else by_name))
+    record = IdentityRecord(
         ani,
         last_name,
         birth_on,
-        pepper.digest(HASH_KIND, ani, digits) if digits else pepper.digest(*by_name),
+        told_by,
         supplier,
         first_name,
         pepper.digest(WHOLE_KIND, ani, whole) if whole else None,
         pepper.digest(LICENCE_KIND, ani, licence) if fields["licence"] else None,
         has_ssn=bool(digits),
     )
+    return Loaded(record, pepper.digest(HASH_KIND, ani, digits, supplier) if digits else told_by)
 
 
 def _key(record: IdentityRecord, pepper: Pepper) -> tuple[str, str]:
     return record.ani, pepper.newest(record.ssn_last_four_hash)
+
+
+def _placed(
+    loaded: Loaded, known: dict[tuple[str, str], StoredRecord], pepper: Pepper
+) -> tuple[IdentityRecord, StoredRecord | None]:
+    """The record as it is kept, beside what other sources say of these digits, and what its own source said before."""
+    first, own = loaded.record, replace(loaded.record, ssn_last_four_hash=loaded.own_hash)
+    if (stored := known.get(_key(own, pepper))) is not None:
+        return own, stored
+    stored = known.get(_key(first, pepper))
+    return (first, stored) if stored is None or stored.record.source == first.source else (own, None)
 
 
 def _compared(record: IdentityRecord, pepper: Pepper) -> IdentityRecord:
@@ -346,17 +359,16 @@ def count_plain_persons(engine: Engine) -> int:
         return store.count_plain_records(conn)
 
 
-def _write(conn: Connection, batch: Sequence[IdentityRecord], pepper: Pepper, now: datetime) -> int:
+def _write(conn: Connection, batch: Sequence[Loaded], pepper: Pepper, now: datetime) -> int:
     store.lock(conn)
-    known = _known(conn, pepper, {record.ani for record in batch})
+    known = _known(conn, pepper, {loaded.record.ani for loaded in batch})
     added: dict[tuple[str, str], IdentityRecord] = {}
     corrected: dict[int, StoredRecord] = {}
     moved: set[int] = set()
-    for record in batch:
-        key = _key(record, pepper)
-        stored = known.get(key)
+    for loaded in batch:
+        record, stored = _placed(loaded, known, pepper)
         if stored is None:
-            added[key] = record
+            added[_key(record, pepper)] = record
         elif _compared(stored.record, pepper) != _compared(record, pepper):
             # its hash stays as it stands, and the seal is bound to that
             kept = replace(record, ssn_last_four_hash=stored.record.ssn_last_four_hash)

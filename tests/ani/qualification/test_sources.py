@@ -131,6 +131,36 @@ def test_a_name_with_accents_is_keyed_without(house: House) -> None:
         assert house.check(Method.NAME, digits).answer is AgeRefusal.NOT_PROVEN
 
 
+def test_sources_with_the_same_digits_do_not_write_over_each_other(house: House) -> None:
+    ana = f"{ANI},Ana,Lee,1970-05-01,123456789,CA,D1234567"
+    eve = f"{ANI},Eve,Lee,2015-05-01,999996789,NY,X7654321"
+    assert house.load("bureau", ana).loaded == house.load("motor", eve).loaded == 1
+    assert house.load("bureau", ana).unchanged == house.load("motor", eve).unchanged == 1
+    for method, digits in ((Method.SSN, "123456789"), (Method.LICENCE, LICENCE), (Method.SSN_LAST_FOUR, "6789")):
+        found = house.check(method, digits).answer
+        assert isinstance(found, AgeProof)
+        assert found.source == "bureau"
+    assert house.check(Method.SSN, "999996789").answer is AgeRefusal.NOT_PROVEN  # a child
+    assert house.load("motor", eve.replace("2015", "1965")).loaded == 1  # a correction
+    assert isinstance(house.check(Method.SSN, "999996789").answer, AgeProof)
+    assert house.load("third", ana.replace("1970", "2012")).loaded == 1
+    assert house.check(Method.SSN, "123456789").answer is AgeRefusal.NOT_PROVEN  # the latest birth counts
+
+
+def test_they_outlive_a_change_of_keys(house: House) -> None:
+    keys = [bytes([number]) * 32 for number in (1, 2)]
+    house.pepper = Pepper(keys[0])
+    eve = f"{ANI},Eve,Lee,1980-05-01,999996789,,"
+    house.load("bureau", WITH_SSN)
+    house.load("motor", eve)
+    house.pepper = Pepper(*keys)
+    assert house.load("motor", eve).unchanged == 1
+    assert rotation.rotate(house.engine, house.pepper).left == 0
+    assert house.load("motor", eve).unchanged == 1
+    for barred in ("bureau", "motor"):
+        assert isinstance(house.check(Method.SSN_LAST_FOUR, "6789", barred=frozenset({barred})).answer, AgeProof)
+
+
 def test_a_source_that_knows_the_number_is_barred_whatever_was_keyed(house: House) -> None:
     house.load("bureau", WITH_SSN, f"{ANI},Eve,Roe,1980-02-29,,,")
     assert house.barred(Method.BIRTH_DATE) is None
