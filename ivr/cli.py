@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ani.cli_access import keep_who_looked
 from ivr.demo import cli as demo
 from runtime.command import (
     AsJson,
@@ -76,6 +77,8 @@ def _rows(engine: "Engine") -> "list[LiveCall]":
 def live(as_json: AsJson = False) -> None:
     """The calls that are up now, with the seconds the switch counts. Exit code 75: the switch does not answer.
 
+    Who looked is kept.
+
     Example: tollgate call live
     """
     from billing.accounts.store import account_numbers
@@ -90,6 +93,7 @@ def live(as_json: AsJson = False) -> None:
     ami = settings.ami
     with open_desk(ami.host, ami.port, ami.username, ami.secret.get_secret_value()) as desk:
         channels = {channel.get("Uniqueid", ""): channel for channel in desk.channels()}
+    keep_who_looked(settings, engine, [(row.call.ani, row.call.account_id) for row in rows], "call live")
     table = []
     for row in (live_call.call for live_call in rows):
         channel = channels.get(row.uniqueid)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from billing.calls import service
+from billing.people import service as people
 from ivr import cli
 from ivr.ami import desk
 from runtime.keys import Pepper
@@ -64,6 +66,21 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUpDesk:
 def test_live_calls_show_the_number_of_the_account(house: House, made_up: MadeUpDesk) -> None:
     (row,) = Terminal(cli.attach).must("call", "live", "--json").document
     assert (row["call"], row["account"], row["seconds"]) == (CALL, house.ann.number, 7)
+
+
+def test_who_looked_at_live_calls_is_kept_for_each_look(house: House, made_up: MadeUpDesk, pepper: Pepper) -> None:
+    terminal = Terminal(cli.attach)
+    for looks in (1, 2):
+        terminal.must("call", "live")
+        found = people.accesses(house.town.engine, pepper, "", house.ann.number, "US", 10)
+        assert [(one.action.value, one.reason) for one in found] == [("read", "call live")] * looks
+
+
+def test_where_it_cannot_be_kept_nothing_is_shown(house: House, made_up: MadeUpDesk) -> None:
+    with house.town.engine.begin() as conn:
+        conn.execute(sa.text("ALTER TABLE personal_access RENAME TO away"))
+    answer = Terminal(cli.attach).run("call", "live")
+    assert (answer.code == 0, answer.out) == (False, "")
 
 
 def test_to_end_a_call_can_be_rehearsed(house: House, made_up: MadeUpDesk) -> None:
