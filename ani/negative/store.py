@@ -48,6 +48,12 @@ _EVER_ON = (
     .where(negative_entry.c.ani.in_(sa.bindparam("lines", expanding=True)))
     .order_by(negative_entry.c.id)
 )
+_MADE_BY = (
+    sa.select(*_FIELDS).where(negative_entry.c.blocked_by.like(sa.bindparam("who"))).order_by(negative_entry.c.id)
+)
+_LIFTED_BY = (
+    sa.select(*_FIELDS).where(negative_entry.c.lifted_by.like(sa.bindparam("who"))).order_by(negative_entry.c.id)
+)
 _ENDING = Prepared(
     sa.select(*_FIELDS)
     .where(negative_entry.c.ends_calls, negative_entry.c.blocked_at > sa.bindparam("since_at"), _IN_FORCE)
@@ -116,6 +122,16 @@ def blocks_after(conn: Connection, after_id: int, in_force_at: datetime | None, 
 def blocks_on(conn: Connection, lines: Collection[str]) -> list[Block]:
     """Every entry on these lines, lifted or run out too."""
     return _of_lines(conn, _EVER_ON, lines)
+
+
+def blocks_made_by(conn: Connection, who: str) -> list[Block]:
+    """The entries whose maker is like this (`%`: anything), on any line. No index tells them: the table is read."""
+    return [_block(tuple(row)) for row in conn.execute(_MADE_BY, {"who": who})]
+
+
+def blocks_lifted_by(conn: Connection, who: str) -> list[Block]:
+    """The entries that were lifted by one who is like this, likewise."""
+    return [_block(tuple(row)) for row in conn.execute(_LIFTED_BY, {"who": who})]
 
 
 def insert_blocks(conn: Connection, wanted: Iterable[NewBlock], by: str, at: datetime) -> None:

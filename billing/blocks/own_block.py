@@ -34,9 +34,10 @@ class Asker:
         """Who blocked or lifted, at most 80 characters; a replay is known again by it."""
         return f"{_BY}{self.service}, request {self.request_id}"
 
-    def is_by(self, made_by: str | None) -> bool:
-        """True of what this very request made, with whatever key of the operator it was sent."""
-        return made_by is not None and made_by.startswith(_BY) and made_by.endswith(f", request {self.request_id}")
+    @property
+    def by_any_key(self) -> str:
+        """What every `by` of this request is like (`%`: anything), with whatever key of the operator it was sent."""
+        return f"{_BY}%, request {self.request_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def ask_block(
     """Block the asker's line for who gives the PIN of an account of it, through a service; once for each request.
 
     What became of the block since (staff or he himself lifted it) is left as it is by a replay. Raises
-    ChangedReplayError for another content under the id of a request on this line.
+    ChangedReplayError for another content, the line included, under the id of an earlier request.
     """
     hashes, now = pepper.digests("pin", asker.pin), clock.now()
     with transaction(engine) as conn:
@@ -78,7 +78,8 @@ def ask_block(
             if before is None:
                 raise RuntimeError("a block that was just written is not there")
             return OwnBlock(before, is_replay=False)
-    if (before.expires_at, before.note, before.ends_calls) != (wanted.expires_at, wanted.note, wanted.ends_calls):
+    made = (before.ani, before.expires_at, before.note, before.ends_calls)
+    if made != (wanted.ani, wanted.expires_at, wanted.note, wanted.ends_calls):
         raise ChangedReplayError("this id was used for another block")
     return OwnBlock(before, is_replay=True)
 
@@ -96,11 +97,11 @@ def ask_lift(
         if refusal is not None:
             return refusal
         negative_store.lock(conn)
-        before = [one for one in negative_store.blocks_on(conn, (asker.ani,)) if asker.is_by(one.lifted_by)]
+        before = negative_store.blocks_lifted_by(conn, asker.by_any_key)
         if not before:
             lifted = negative.unblock_in(conn, now, asker.ani, asker.by, note, NegativeReason.SUBSCRIBER)
             return OwnLift(len(lifted), now, is_replay=False) if lifted else OwnBlockRefusal.NOT_BLOCKED
-    if before[0].lift_note != note:
+    if (before[0].ani, before[0].lift_note) != (asker.ani, note):
         raise ChangedReplayError("this id was used for another lift")
     return OwnLift(len(before), before[0].lifted_at or now, is_replay=True)
 
@@ -172,8 +173,7 @@ def _proven(
 
 
 def _made_by(conn: Connection, asker: Asker) -> Block | None:
-    found = negative_store.blocks_on(conn, (asker.ani,))
-    return next((one for one in found if asker.is_by(one.blocked_by)), None)
+    return next(iter(negative_store.blocks_made_by(conn, asker.by_any_key)), None)
 
 
 def _is_on_line(conn: Connection, account_id: int, ani: str) -> bool:

@@ -89,6 +89,30 @@ def test_a_replay_changes_nothing(site: Site) -> None:
     assert site.post(idempotency="a", pin=site.others_pin).json()["code"] == "pin-wrong"
 
 
+def test_the_key_of_a_request_is_for_one_line(site: Site) -> None:
+    theirs = {"line": OTHER, "pin": site.others_pin}
+    assert site.post(idempotency="a").status_code == 201
+    for _ in range(2):
+        changed = site.post(idempotency="a", **theirs)
+        assert (changed.status_code, changed.json()["code"]) == (422, "changed-replay")
+    assert site.in_force(OTHER) == []
+    assert site.post(idempotency="b", **theirs).status_code == 201
+    assert site.post("/lift", idempotency="a").status_code == 200  # a lift is another kind of request
+    changed = site.post("/lift", idempotency="a", **theirs)
+    assert (changed.status_code, changed.json()["code"]) == (422, "changed-replay")
+    assert len(site.in_force(OTHER)) == 1
+    assert site.post("/lift", idempotency="c", **theirs).status_code == 200
+
+
+def test_one_key_for_two_lines_at_once_blocks_one(site: Site) -> None:
+    theirs: dict[str, object] = {"line": OTHER, "pin": site.others_pin}
+    bodies: list[dict[str, object]] = [{}, theirs] * 3
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda body: site.post(idempotency="same", **body).status_code, bodies))
+    assert sorted(answers) == [200, 200, 201, 422, 422, 422]
+    assert len(site.in_force() + site.in_force(OTHER)) == 1
+
+
 def test_the_same_request_many_times_at_once_blocks_once(site: Site) -> None:
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: site.post(idempotency="same"), range(6)))
