@@ -91,8 +91,7 @@ def check_person(
         persons = [stored for stored in _persons(conn, pepper, ani) if stored.record.source not in barred]
         is_well = is_keyed_well(method, digits)
         compared = frozenset(one.record.source for one in persons if is_well and can_be_keyed(one.record, method))
-        keyed = matching(persons, method, digits, pepper) if is_well else []
-        stored = eldest(keyed)
+        stored = eldest(matching(persons, method, digits, pepper)) if is_well else None
         if stored is not None and is_of_age(stored.record.birth_on, minimum_age, wrong.at):
             return Checked(_keep(conn, wrong, stored, stored.record.source, minimum_age, evidence_days), compared)
         if born is None and method in BY_SSN and _is_asked(desk, method, digits, barred) and not desk.tells_birth_dates:
