@@ -1,7 +1,8 @@
-"""Holds that nobody ends, looked for each minute: of switches this gateway cannot ask, and of other services."""
+"""Holds that nobody ends: of other services looked for every few seconds, of switches this gateway cannot ask each
+minute."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.calls.reaping import service as call_reaping
-from billing.charging.reaping import Reaped
+from billing.charging.reaping import LOOK_EVERY_S, Reaped
 from billing.consumption import service as consumption
 from runtime.clock import Clock
 
@@ -32,22 +33,38 @@ class Reaper:
         self._log = log
 
     async def run_for_ever(self) -> None:
-        """Look each minute; a database that does not answer is asked again the minute after."""
+        """Look again and again, whether the database answers or not; that it does not is said once."""
+        calls_due_s = self._clock.monotonic_s() + REAP_EVERY_S
+        is_told = False
         while True:
-            await asyncio.sleep(REAP_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S)
             try:
-                await self.reap()
+                await self.reap_silent()
+                if self._clock.monotonic_s() >= calls_due_s:
+                    calls_due_s = self._clock.monotonic_s() + REAP_EVERY_S
+                    await self.reap_calls()
+                is_told = False
             except SQLAlchemyError as fault:
-                self._log.warning("reap-put-off", fault=type(fault).__name__)
+                if not is_told:
+                    self._log.warning("reap-put-off", fault=type(fault).__name__)
+                is_told = True
 
-    async def reap(self) -> list[Reaped]:
-        """Look once. Raises SQLAlchemyError."""
+    async def reap_calls(self) -> list[Reaped]:
+        """Look once for calls. Raises SQLAlchemyError."""
         loop = asyncio.get_running_loop()
-        calls = await loop.run_in_executor(
-            self._pool, call_reaping.reap, self._engine, self._clock, self._after, self._asked()
+        asked = self._asked()
+        return self._told(
+            await loop.run_in_executor(self._pool, call_reaping.reap, self._engine, self._clock, self._after, asked)
         )
-        sessions = await loop.run_in_executor(self._pool, consumption.end_overdue, self._engine, self._clock)
-        for one in (*calls, *sessions):
+
+    async def reap_silent(self) -> list[Reaped]:
+        """Look once for sessions of other services. Raises SQLAlchemyError."""
+        loop = asyncio.get_running_loop()
+        return self._told(await loop.run_in_executor(self._pool, consumption.end_overdue, self._engine, self._clock))
+
+    def _told(self, done: Iterable[Reaped]) -> list[Reaped]:
+        ended = list(done)
+        for one in ended:
             self._log.warning(
                 "reaped",
                 session=one.session_id,
@@ -60,4 +77,4 @@ class Reaper:
                 freed_micros=one.freed_micros,
                 currency=one.currency,
             )
-        return [*calls, *sessions]
+        return ended

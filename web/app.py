@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from ani.lockout.lockout import Limits
+from billing.charging.reaping import LOOK_EVERY_S
 from billing.consumption import service as consumption
 from billing.ledger.transfer import ChangedReplayError
 from billing.tariffs.book.service import RateBook
@@ -28,7 +29,6 @@ from web.pins.routes import router as pins_router
 from web.problem import BUSY, CHANGED_REPLAY, MEDIA_TYPE, Problem
 
 LARGEST_BODY = 16 * 1024
-END_OVERDUE_EVERY_S = 30.0
 
 
 def create_app(engine: Engine, clock: Clock, pepper: Pepper, limits: Limits, requests_per_s: float) -> FastAPI:
@@ -74,14 +74,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _end_overdue(desk: Desk) -> None:
     """No money stays locked by a service that is gone."""
     log = get_logger("web")
+    is_told = False
     while True:
         try:
             ended = await asyncio.to_thread(consumption.end_overdue, desk.engine, desk.clock)
             if ended:
                 log.warning("sessions-overdue", ended=len(ended))
+            is_told = False
         except SQLAlchemyError as fault:
-            log.warning("sessions-overdue-put-off", fault=type(fault).__name__)
-        await asyncio.sleep(END_OVERDUE_EVERY_S)
+            if not is_told:
+                log.warning("sessions-overdue-put-off", fault=type(fault).__name__)
+            is_told = True
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def respond(problem: Problem) -> JSONResponse:

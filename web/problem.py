@@ -62,6 +62,7 @@ TITLES: Final = {
     "session-unknown": (404, "There is no such session"),
     "event-unknown": (404, "There is no such event"),
     "session-ended": (409, "The session has ended"),
+    "session-expired": (409, "Nothing was heard of the session in time: it was ended by what it last reported"),
     "session-cap-reached": (422, "The session may not use so much"),
     "tariff-unknown": (422, "There is no such tariff"),
     "currency-differs": (422, "Tariff and account have different currencies"),

@@ -1,15 +1,19 @@
 """Sessions nobody ends: when that is sure, and what of their use is provable (CHG-10).
 
-A session's hold is valid until after the last moment at which its service can have used what it was granted: the switch
-ends a call by its own clock, and another service has to say something before. So what is still open then is not up any
-more, and whoever should have ended it is gone or cannot be heard. What it last reported is what it is charged for: it
-used that much. What it may have used after, less than one grant, is provable by nobody and is not charged.
+A call's hold is valid until after the last moment at which it can be up: the switch ends a call by its own clock.
+Another service has to say something while its grant is valid, or shortly after. So what is still open then is not up
+any more, and whoever should have ended it is gone or cannot be heard. What it last reported is what it is charged for:
+it used that much. What it may have used after, less than one grant, is provable by nobody and is not charged.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.charging.session import Session
+from billing.charging.validity import given_up_at
+
+LOOK_EVERY_S = 2
+"""Sessions of other services that were given up are looked for so often: a fifth of the shortest validity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Reaped:
 def is_overdue(session: Session, now: datetime, after: timedelta) -> bool:
     """Whether a session is open though its hold ended so long ago."""
     return session.is_open and session.valid_until_at + after < now
+
+
+def is_given_up(session: Session, now: datetime) -> bool:
+    """Whether a session of another service is open though nothing was heard of it for so long."""
+    return session.is_open and given_up_at(session.heard_at, session.valid_until_at) < now
 
 
 def last_heard(session: Session) -> tuple[datetime, datetime] | None:

@@ -16,7 +16,6 @@ from billing.allowances import service as allowances
 from billing.charging import store
 from billing.charging.session import (
     CALL,
-    RENEWED_FOR,
     ChargeRefusal,
     CurrencyMismatchError,
     Granted,
@@ -31,6 +30,7 @@ from billing.charging.session import (
     first_grant,
 )
 from billing.charging.sharing import Part, Sharer, share
+from billing.charging.validity import valid_for
 from billing.ledger import store as ledger_store
 from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
@@ -77,8 +77,9 @@ def initiate(
     grant, limit = _within_line(conn, line, opened.cap_ms, decide)
     if isinstance(grant, ChargeRefusal):
         return grant
-    is_timed = goes_by_time(opened.rate)
-    valid_until_at = now + (grant.granted_ms * _MILLISECOND if is_timed else RENEWED_FOR) + opened.valid_for
+    valid_until_at = now + grant.granted_ms * _MILLISECOND + opened.valid_for
+    if opened.begins_now:
+        valid_until_at = now + valid_for(grant.granted_ms, 0, by_time=goes_by_time(opened.rate))
     store.add_session(conn, opened, grant, now, valid_until_at, context_text(context))
     allowances.open_session(conn, opened.session_id, context)
     allowances.hold(conn, opened.session_id, opened.rate, grant.granted_ms, context)

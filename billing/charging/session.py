@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from billing.charging.sharing import Part, Sharer
+from billing.charging.validity import valid_for
 from billing.ledger.transfer import ChangedReplayError
 from billing.rating import (
     NO_CONTEXT,
@@ -25,8 +26,8 @@ from runtime.frozen import maker
 
 CALL = "call"
 """The service of a session that is a call's."""
-RENEWED_FOR = timedelta(hours=1)
-"""How long a session that does not go by time may be silent after it was heard."""
+REAPED_NUMBER = -1
+"""The number, no client's, of the request under which a session was ended because nothing was heard of it."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -193,6 +194,16 @@ class Session:
         return None if self.reported_at is None else self.reported_at - self.reported_ms * _MILLISECOND
 
     @property
+    def heard_at(self) -> datetime:
+        """When it last said anything."""
+        return self.reported_at or self.started_at
+
+    @property
+    def valid_for(self) -> timedelta:
+        """How long its grant was valid for when it was last heard."""
+        return max(timedelta(0), self.valid_until_at - self.heard_at)
+
+    @property
     def is_open(self) -> bool:
         """Whether it holds money."""
         return self.state == _OPEN
@@ -291,9 +302,9 @@ def as_sharer(session: Session, rate: Rate, context: Context, now: datetime, *, 
 
 
 def valid_until(session: Session, granted: int, now: datetime, used: int | None, *, by_time: bool) -> datetime:
-    """How long the hold of a session lives that was heard now and may use so much."""
-    if not by_time:
-        return max(session.valid_until_at, now + RENEWED_FOR)
+    """How long the grant of a session is valid that was heard now and may use so much; of a call, how long its hold."""
+    if session.service != CALL and used is not None:
+        return now + valid_for(granted, used, by_time=by_time)
     until_at = session.valid_until_at + (granted - session.granted_ms) * _MILLISECOND
     return until_at if used is None else max(until_at, now + max(0, granted - used) * _MILLISECOND)
 

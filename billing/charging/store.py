@@ -6,7 +6,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from billing.charging.session import FinalCharge, Initiate, Request, Session, SessionState, session_of
+from billing.charging.session import (
+    REAPED_NUMBER,
+    FinalCharge,
+    Initiate,
+    Request,
+    Session,
+    SessionState,
+    session_of,
+)
 from billing.charging.tables import charging_request, charging_session
 from billing.rating import Grant
 from runtime.prepared import Prepared
@@ -209,6 +217,11 @@ def find_request(conn: Connection, session_id: str, number: int) -> Request | No
     """The request of this number, with its answer."""
     row = _FIND_REQUEST.first(conn, session_id=session_id, request_number=number)
     return None if row is None else Request(*row)
+
+
+def is_reaped(conn: Connection, session_id: str) -> bool:
+    """Whether a session was ended because nothing was heard of it."""
+    return find_request(conn, session_id, REAPED_NUMBER) is not None
 
 
 def requests(conn: Connection, session_id: str) -> list[Request]:

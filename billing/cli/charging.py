@@ -46,7 +46,7 @@ def reap(
 
     A call is charged for the use that was last reported, a session of another service too; the rest of its hold is free
     again. A call that is up is never touched: its hold ends after the time the switch lets it be up. Gateways do the
-    same each minute.
+    same each minute, and every two seconds for other services, as the web service does.
     """
     from datetime import timedelta
 

@@ -8,7 +8,7 @@ import enum
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing.charging.session import Session
 from billing.pricing.terms import Measure
@@ -27,6 +27,8 @@ class ConsumptionRefusal(enum.StrEnum):
     UNKNOWN_TARIFF = "tariff-unknown"
     UNKNOWN_EVENT = "event-unknown"
     UNKNOWN_SESSION = "session-unknown"
+    SESSION_EXPIRED = "session-expired"
+    """Ended by what it last reported, because nothing was heard of it."""
     OTHER_CURRENCY = "currency-differs"
     OVER_REFUNDED = "more-than-was-charged"
     NOT_BY_USE = "measure-not-for-sessions"
@@ -102,7 +104,8 @@ class ExtendSession:
 class Reservation:
     """What a session may use in all, in whole units, and what is held for it; `final` when there is no more to come.
 
-    It must say something before `valid_until_at`. `is_superseded`: a later request was answered before this one came.
+    It must say something before `valid_until_at`, which is `valid_for` after it last did. `is_superseded`: a later
+    request was answered before this one came.
     """
 
     session_id: str
@@ -112,6 +115,7 @@ class Reservation:
     currency: str
     final: bool
     valid_until_at: datetime
+    valid_for: timedelta
     is_replay: bool
     is_superseded: bool = False
 
@@ -208,6 +212,7 @@ def reservation_of(
         rate.currency,
         grant.final,
         session.ended_at or session.valid_until_at,
+        session.valid_for if session.is_open else timedelta(0),
         is_replay,
         is_superseded,
     )

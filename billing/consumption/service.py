@@ -5,16 +5,17 @@ ChangedReplayError. Only accounts of the operator who asks are seen, and never t
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
 from billing.allowances import service as allowances
 from billing.charging import service as charging
 from billing.charging import store as charging_store
-from billing.charging.reaping import Reaped, is_overdue
+from billing.charging.reaping import Reaped, is_given_up
 from billing.charging.session import (
     CALL,
+    REAPED_NUMBER,
     ChargeRefusal,
     CurrencyMismatchError,
     Granted,
@@ -53,9 +54,6 @@ from billing.tariffs.tariff import RateRefusal
 from runtime.clock import Clock
 from runtime.database import reading, transaction
 
-VALID_FOR = timedelta(minutes=10)
-"""How long a session may be silent beyond the time it was granted."""
-
 Refusal = ConsumptionRefusal | ChargeRefusal | RateRefusal | FraudRefusal
 
 
@@ -81,9 +79,16 @@ def extend_session(
     """Say what was used so far, and hold more so that `wanted` in all may be used; in the units of the session's rate.
 
     A request that comes after a later one was answered gets what is granted now. Those who ask at one time share a
-    transaction. Raises ChangedReplayError for a request number that was used otherwise.
+    transaction. A session that was ended because nothing was heard of it has expired. Raises ChangedReplayError for a
+    request number that was used otherwise.
     """
-    return extend_together(engine, ExtendSession(operator_id, session_id, request_number, used, wanted, clock.now()))
+    asked = ExtendSession(operator_id, session_id, request_number, used, wanted, clock.now())
+    answer = extend_together(engine, asked)
+    if answer is ChargeRefusal.SESSION_ENDED:
+        with reading(engine) as conn:
+            if charging_store.is_reaped(conn, session_id):
+                return ConsumptionRefusal.SESSION_EXPIRED
+    return answer
 
 
 def show_session(engine: Engine, operator_id: int, session_id: str) -> Reservation | ConsumptionRefusal:
@@ -109,7 +114,8 @@ def end_session(
 ) -> tuple[Terminated, str] | ConsumptionRefusal:
     """Charge what was used of what was granted, free the rest; also gives the name of the unit.
 
-    `is_answered`: it was connected. If it was not, a fee that is due without any use is not charged either.
+    `is_answered`: it was connected. If it was not, a fee that is due without any use is not charged either. A session
+    that was ended because nothing was heard of it has expired, unless it was ended by the same use.
     """
     with transaction(engine) as conn:
         session = _own_session(conn, operator_id, session_id)
@@ -122,6 +128,8 @@ def end_session(
             conn, clock.now(), session_id, used_ms, rate, made_by, is_answered=is_answered, locked=session
         )
         if ended.is_replay and not is_same_end(conn, ended, rate, session_id, used_ms, is_answered=is_answered):
+            if charging_store.is_reaped(conn, session_id):
+                return ConsumptionRefusal.SESSION_EXPIRED
             raise ChangedReplayError(f"charging session {session_id} ended with another use")
         return ended, unit.name
 
@@ -129,16 +137,17 @@ def end_session(
 def end_overdue(engine: Engine, clock: Clock) -> list[Reaped]:
     """End the sessions that were silent for too long, by what they last reported.
 
-    So no money stays locked by a service that is gone, and none is charged that nobody counted.
+    So no money stays locked by a service that is gone, and none is charged that nobody counted. Where it is done every
+    few seconds no hold becomes older than twice the time its grant was valid for.
     """
     with reading(engine) as conn:
-        silent = store.overdue_sessions(conn, clock.now(), CALL)
+        silent = store.silent_sessions(conn, clock.now(), CALL)
     done = []
     for session_id in silent:
         with transaction(engine) as conn:
             session = charging_store.lock_session(conn, session_id)
             now = clock.now()
-            if session is None or not is_overdue(session, now, timedelta(0)):
+            if session is None or not is_given_up(session, now):
                 continue
             rate = charging.rate_of(conn, session)
             used_ms = session.reported_ms
@@ -146,6 +155,7 @@ def end_overdue(engine: Engine, clock: Clock) -> list[Reaped]:
             ended = charging.terminate(
                 conn, now, session_id, used_ms, rate, "overdue session", is_answered=used_ms > 0, locked=session
             )
+            charging_store.add_request(conn, session_id, REAPED_NUMBER, "overdue", used_ms, session.grant, now)
             done.append(
                 Reaped(
                     session_id,
@@ -236,7 +246,6 @@ def _open(conn: Connection, now: datetime, wanted: Open, account_id: int, rate: 
         wanted.wanted * unit.scale,
         permit.cap_ms,
         attempt.minimum_ms,
-        VALID_FOR,
         begins_now=True,
         destination=wanted.sold.code,
         access_number=wanted.sold.access_digits,

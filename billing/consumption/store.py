@@ -8,8 +8,10 @@ from sqlalchemy.engine import Connection
 
 from billing.accounts.tables import account
 from billing.charging.tables import charging_event, charging_refund, charging_session
+from billing.charging.validity import LATE_FOR
 from billing.consumption.consumption import Debit, Refund
 from billing.tariffs.tables import tariff
+from runtime.database import to_micros
 from runtime.prepared import Prepared
 from runtime.prepared_rows import KeyedRead
 
@@ -26,11 +28,20 @@ _TARIFF = Prepared(
         tariff.c.operator_id == sa.bindparam("of_operator"), tariff.c.name == sa.bindparam("name")
     )
 )
-_OVERDUE = Prepared(
+# As `billing.charging.validity.given_up_at`; the first of the moments is there for the index.
+_until_us = sa.type_coerce(charging_session.c.valid_until_at, sa.BigInteger)
+_heard_us = sa.type_coerce(
+    sa.func.coalesce(charging_session.c.reported_at, charging_session.c.started_at), sa.BigInteger
+)
+_SILENT = Prepared(
     sa.select(charging_session.c.id)
     .where(
         charging_session.c.state == sa.literal_column("'open'"),
-        charging_session.c.valid_until_at < sa.bindparam("before_at"),
+        charging_session.c.valid_until_at < sa.bindparam("now_at"),
+        sa.or_(
+            charging_session.c.valid_until_at < sa.bindparam("too_late_at"),
+            3 * _until_us - _heard_us < sa.bindparam("twice_now_us", type_=sa.BigInteger),
+        ),
         charging_session.c.service != sa.bindparam("but_service"),
     )
     .order_by(charging_session.c.valid_until_at)
@@ -80,9 +91,12 @@ def tariff_id(conn: Connection, operator_id: int, name: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def overdue_sessions(conn: Connection, before_at: datetime, but_service: str) -> list[str]:
-    """Open sessions of all services but one that have not said anything in time, the oldest first."""
-    return [row[0] for row in _OVERDUE.all(conn, before_at=before_at, but_service=but_service)]
+def silent_sessions(conn: Connection, now: datetime, but_service: str) -> list[str]:
+    """Open sessions of all services but one that nothing was heard of for too long, the oldest first."""
+    rows = _SILENT.all(
+        conn, now_at=now, too_late_at=now - LATE_FOR, twice_now_us=2 * to_micros(now), but_service=but_service
+    )
+    return [row[0] for row in rows]
 
 
 def find_event(conn: Connection, event_id: str) -> Debit | None:

@@ -12,13 +12,13 @@ from billing.calls.tables import call, cdr
 from billing.charging.tables import charging_event, charging_refund, charging_session
 from billing.ledger.tables import ledger_account, posting, transfer
 from billing.ledger.transfer import Finding, LedgerKind
-from runtime.database import Instant, reading
+from runtime.database import Instant, reading, to_micros
 
 ID_LENGTH = 32
 MOST_FINDINGS = 100
 """Of one check; more of the same say nothing new, and must not fill the memory."""
 FORGOTTEN_AFTER = timedelta(days=1)
-"""A hold this much past its time was reaped by nobody."""
+"""The hold of a call this much past its time was reaped by nobody."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _ZERO = sa.literal(0, sa.BigInteger)
 _ONE = sa.literal(1, sa.BigInteger)
@@ -150,7 +150,15 @@ _HELD_FOR_NOBODY = (
     .where(_is_open, sa.or_(call.c.state == "ended", sa.and_(call.c.id.is_(None), _is_call)))
 )
 _FORGOTTEN_HOLDS = sa.select(charging_session.c.id, charging_session.c.held_micros, _ZERO).where(
-    _is_open, charging_session.c.valid_until_at < sa.bindparam("forgotten_at", type_=Instant)
+    _is_open, _is_call, charging_session.c.valid_until_at < sa.bindparam("forgotten_at", type_=Instant)
+)
+# `billing.charging.validity`: a grant is valid from when its session was last heard.
+_until_us = sa.type_coerce(charging_session.c.valid_until_at, sa.BigInteger)
+_heard_us = sa.type_coerce(
+    sa.func.coalesce(charging_session.c.reported_at, charging_session.c.started_at), sa.BigInteger
+)
+_OLD_HOLDS = sa.select(charging_session.c.id, charging_session.c.held_micros, _ZERO).where(
+    _is_open, ~_is_call, 2 * _until_us - _heard_us < sa.bindparam("now_us", type_=sa.BigInteger)
 )
 _SESSIONS_OF_A_CALL = (
     sa.select(call.c.charging_session_id, sa.func.count(), _ONE)
@@ -246,7 +254,8 @@ _CHECKS = (
     ("balance of an account is the sum of its postings", _BALANCES),
     ("holds of an account are those of its open charging sessions", _HOLDS),
     ("a hold has a live call", _HELD_FOR_NOBODY),
-    ("a hold has not outlived its time by a day", _FORGOTTEN_HOLDS),
+    ("a hold of a call has not outlived its time by a day", _FORGOTTEN_HOLDS),
+    ("a hold of a service is not older than twice its grant", _OLD_HOLDS),
     ("units held of a bundle are those of its open charging sessions", _UNITS),
     ("charge of a charging session is posted", _CHARGES),
     ("a charge has its charging session", _LOOSE_CHARGES),
@@ -272,7 +281,8 @@ def findings(engine: Engine, name: str, now: datetime | None) -> Iterator[Findin
     One statement, so it may run while calls are up: it sees one moment of both sides it compares.
     """
     statement = dict(_CHECKS)[name].limit(MOST_FINDINGS)
-    statement = statement.params(forgotten_at=_NEVER if now is None else now - FORGOTTEN_AFTER)
+    now = now or _NEVER
+    statement = statement.params(forgotten_at=now - FORGOTTEN_AFTER, now_us=to_micros(now))
     with reading(engine) as conn:
         rows = conn.execute(statement).all()
     for subject, found, expected in rows:

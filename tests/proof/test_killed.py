@@ -20,7 +20,7 @@ from tests.proof.witness import Witness, end_calls
 SWITCH = "gw1"
 NAME = "killed-process"
 BEGIN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-SOON, LONG_AFTER = timedelta(seconds=5), timedelta(hours=2)
+SOON, TOO_LATE, LONG_AFTER = timedelta(seconds=5), timedelta(minutes=5), timedelta(hours=2)
 LIVES_APART = 100_000
 PLACES = ("writes", "before", "after")
 
@@ -30,7 +30,8 @@ Times = Callable[[int, int], int]
 def test_killed_at_random_moments(
     url: str, witness_engine: Engine, tmp_path: Path, times: Callable[[int, int], int]
 ) -> None:
-    """Some kills hit the process while it recovers from the one before; after some the clients are gone for good."""
+    """Some kills hit the process while it recovers from the one before; after some the clients are gone for good, after
+    some those that talk come back too late."""
     kills, dice = times(3, 200), random.Random(9)
     witness = Witness.called(witness_engine, BEGIN)
     own = f"{url}&application_name={NAME}" if url.startswith("postgresql") else url
@@ -43,7 +44,7 @@ def test_killed_at_random_moments(
         recovered += is_recovered
         unfinished = witness.read(shift)
         is_long = dice.random() < 0.2 or kill == kills - 1
-        now = shift.now + (LONG_AFTER if is_long else SOON)
+        now = shift.now + (LONG_AFTER if is_long else TOO_LATE if kill % 4 == 0 else SOON)
         switch = PaperSwitch(tmp_path, SettableClock(shift.now))
         witness.read_switch(switch)
         witness.read_settled()
@@ -59,13 +60,15 @@ def test_killed_at_random_moments(
             }
         shift = next_shift(shift, now=now, unfinished=tuple(unfinished.items()), first_life=(kill + 1) * LIVES_APART)
     close(witness, next_shift(shift, lives=0, calls=0))
+    late = sum(number for said, number in witness.book.refused.items() if said.endswith("session-expired"))
     print(
         f"\n{kills} kills, {kills - recovered} of them during recovery: {len(witness.book.sessions)} sessions,"
         f" {len(witness.talked_ms)} calls, {len(witness.book.moved)} transfers; {witness.cut} requests cut short,"
-        f" {witness.cut_and_done} of them done"
+        f" {witness.cut_and_done} of them done; {witness.expired} sessions given up, {late} words came too late"
     )
     assert recovered
     assert witness.cut
+    assert kills < 100 or (witness.expired and late)
 
 
 def run_and_kill(shift: Shift, dice: random.Random) -> None:

@@ -18,15 +18,22 @@ from tests.proof.paper_switch import PaperSwitch
 from tests.proof.shift import CALL, Shift, read_diary
 
 LIMIT_MICROS = 3_000_000
+# The moment it was last heard, and how long its grant is valid from then on, as docs/charging-api.md promises it.
+_HEARD = "coalesce(reported_at, started_at)"
+_LEFT = "(granted_ms - reported_ms)"
+_LEAST = "CASE WHEN granted_ms > 60000 THEN 60000 WHEN granted_ms < 10000 THEN 10000 ELSE granted_ms END"
+_VALID = f"1000 * CASE WHEN service = 'data' THEN 3600000 WHEN {_LEFT} > {_LEAST} THEN {_LEFT} ELSE {_LEAST} END"
 _SESSION = sa.text(
-    "SELECT id, service, state, held_micros, reported_ms, used_ms, charged_micros FROM charging_session WHERE id = :id"
+    "SELECT id, service, state, held_micros, reported_ms, used_ms, charged_micros, ended_at,"
+    f" {_HEARD} + {_VALID} AS valid_until, EXISTS (SELECT 1 FROM charging_request r"
+    " WHERE r.session_id = charging_session.id AND r.number = -1) AS is_reaped FROM charging_session WHERE id = :id"
 )
 _OLD_CALLS = sa.text(
     "SELECT id FROM charging_session WHERE state = 'open' AND service = 'call'"
     " AND started_at + 2000 * granted_ms < :now"
 )
-_OVERDUE = sa.text(
-    "SELECT id FROM charging_session WHERE state = 'open' AND service <> 'call' AND valid_until_at < :now"
+_OLD_SESSIONS = sa.text(
+    f"SELECT id FROM charging_session WHERE state = 'open' AND service <> 'call' AND {_HEARD} + 2 * {_VALID} < :now"
 )
 _TRANSFER = sa.text(
     "SELECT p.amount_micros FROM posting p JOIN transfer t ON t.id = p.transfer_id"
@@ -51,6 +58,8 @@ class Witness:
     """How long each call was up, by the switch; none for one that was never answered."""
     dropped: set[str] = field(default_factory=set)
     """Sessions whose client is gone for good."""
+    expired: int = 0
+    """Sessions that were ended because nothing was heard of them."""
     cut: int = 0
     cut_and_done: int = 0
 
@@ -94,24 +103,23 @@ class Witness:
             self.talked_ms[leg.call_id] = leg.used_ms
 
     def read_settled(self) -> None:
-        """Take down what others ended: recovery the calls, the end of patience the sessions of those who are gone."""
+        """Take down what others ended: recovery the calls, the end of patience the sessions of who was silent."""
         with reading(self.engine) as conn:
             cdrs = conn.execute(_CDRS).all()
         for call_id, used_ms, charged_micros in cdrs:
             assert used_ms == (self.talked_ms[call_id] or 0), call_id
             self.book.ended(call_id, used_ms, charged_micros)
-        for key in [key for key in self.dropped if not self.book.sessions[key].ended]:
+        for key in self.book.open_sessions():
             row = self._session(key)
-            if row.state == "closed":
-                stay = self.book.sessions[key]
-                self.book.ended(key, stay.reported, row.charged_micros)
+            if row.is_reaped:
+                self._expired(key, row)
 
     def must_have_recovered(self, now: datetime) -> None:
         """What was orphaned is settled, and no hold is older than it may be."""
         assert [key for key in self.dropped if not self.book.sessions[key].ended] == []
         with reading(self.engine) as conn:
             assert conn.execute(_OLD_CALLS, {"now": to_micros(now)}).all() == []
-            assert conn.execute(_OVERDUE, {"now": to_micros(now)}).all() == []
+            assert conn.execute(_OLD_SESSIONS, {"now": to_micros(now)}).all() == []
 
     def must_match(self) -> None:
         """The book and the database say the same."""
@@ -146,6 +154,10 @@ class Witness:
             before = self.book.sessions.get(order.key)
             held_before, ended_before = (before.held_micros, before.ended) if before else (-1, False)
             self._hold_of(order.key, row)
+            if row.is_reaped:
+                if not ended_before:
+                    self._expired(order.key, row)
+                return
             if row.state == "closed" and not ended_before and order.kind is Kind.END:
                 self.book.ended(order.key, order.amount, row.charged_micros)
             self.cut_and_done += held_before < row.held_micros or (row.state == "closed" and not ended_before)
@@ -161,11 +173,18 @@ class Witness:
             self.cut_and_done += key not in self.book.moved
             self.book.note(order, Answer(moved_micros=moved))
 
+    def _expired(self, key: str, row: Any) -> None:
+        """It was silent for longer than its grant was valid, and is ended by what it last said."""
+        stay = self.book.sessions[key]
+        assert row.ended_at > row.valid_until, key
+        assert row.used_ms == row.reported_ms == stay.reported * _scale(row.service), key
+        self.book.ended(key, stay.reported, row.charged_micros)
+        self.expired += 1
+
     def _hold_of(self, key: str, row: Any) -> None:
         """Take up what is held for a session, and what it is known to have used."""
-        scale = 1000 if row.service == "voice" else 1
         told = Answer(granted=_granted(row.service, row.held_micros), held_micros=row.held_micros)
-        used = row.reported_ms // scale if row.service != CALL else 0
+        used = row.reported_ms // _scale(row.service) if row.service != CALL else 0
         self.book.note(Order(Kind.EXTEND, key, 0, row.service, used=used), told)
 
     def _session(self, key: str) -> Any:
@@ -183,6 +202,11 @@ def end_calls(switch: PaperSwitch, dice: random.Random, now: datetime, *, all_of
             is_due = leg.answered_us + leg.armed_ms * 1000 <= now_us
             if all_of_them or is_due or dice.random() < 0.5:
                 switch.hang_up(leg.call_id, dice.randint(0, leg.armed_ms // 1000) * 1000)
+
+
+def _scale(service: str) -> int:
+    """How much of what is kept one unit of a service is."""
+    return 1000 if service == "voice" else 1
 
 
 def _granted(service: str, held_micros: int) -> int:

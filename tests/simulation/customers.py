@@ -13,6 +13,7 @@ from billing.consumption import service as consumption
 from billing.consumption.consumption import (
     LARGEST_USE,
     LONGEST_SESSION_MS,
+    ConsumptionRefusal,
     Debited,
     Event,
     ExtendSession,
@@ -244,6 +245,11 @@ class Application:
                 f"another request under the same number was answered {answer}", self._customer.account_id
             )
 
+    def _must_be_another(self, answer: Any) -> None:
+        """Another end than the one there was: by itself, or by silence."""
+        if answer is not ConsumptionRefusal.SESSION_EXPIRED or not self._meant.ended_by_silence:
+            self._must_be_changed(answer)
+
     def _end(self) -> None:
         world = self._world
         used = self._used if self._chance.random() < 0.9 else self._granted + self._chance.randrange(self._piece)
@@ -255,7 +261,7 @@ class Application:
             )
 
         def done(answer: Any) -> None:
-            if answer is CHANGED and self._meant.ended_by_silence:
+            if answer is ConsumptionRefusal.SESSION_EXPIRED and self._meant.ended_by_silence:
                 return
             ended = answer[0] if isinstance(answer, tuple) else None
             if not isinstance(ended, Terminated) or ended.charged_micros != self._meant.charged_micros:
@@ -264,7 +270,7 @@ class Application:
                     self._customer.account_id,
                 )
             if self._chance.random() < 0.03:
-                self._send(f"end {self._session_id} otherwise", ending(used + 1), self._must_be_changed)
+                self._send(f"end {self._session_id} otherwise", ending(used + 1), self._must_be_another)
 
         self._send(f"end {self._session_id}: used {used}", ending(used), done)
 

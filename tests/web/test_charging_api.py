@@ -10,9 +10,11 @@ from billing.accounts.own_tariff import service as own_tariff
 from billing.apikeys import service as key_service
 from billing.consumption import service as consumption
 from billing.fraud.rules.fraud import FraudRefusal
+from billing.operators.operator import Reach
 from billing.tariffs import service as tariff_service
 from billing.tariffs.service import TariffImport
 from billing.tariffs.tariff import read_rate
+from dialplan.lab.polling import wait_for
 from tests.billing.books import UNIT
 from tests.billing.shop import EMPTY
 from tests.clock import SettableClock
@@ -56,6 +58,30 @@ def test_a_session_from_beginning_to_end(web_on_both: Web) -> None:
     assert web.post(path + "/terminate", {"used": 1}).json()["code"] == "changed-replay"
     late = web.post(path + "/updates", {"request_number": 2, "used": 0, "wanted": 1})
     assert (late.status_code, late.json()["code"]) == (409, "session-ended")
+    web.shop.assert_sound()
+
+
+def test_the_web_service_ends_a_silent_session_within_twice_its_grant(
+    web_on_both: Web, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.app.LOOK_EVERY_S", 0.02)
+    web = web_on_both
+    account = web.shop.account(5 * UNIT)
+    web.shop.bind(account, reach=Reach.ABROAD)
+    talk = {"account": account.number, "tariff": "all", "service": "voice", "code": "+33142685300", "wanted": 20}
+    opened = web.post("/sessions", talk, idempotency="talk").json()
+    assert (opened["unit"], opened["granted"], opened["validity_s"]) == ("second", 20, 20)
+    path = f"/sessions/{opened['session']}"
+    clock.advance(5)
+    heard = web.post(path + "/updates", {"request_number": 1, "used": 5, "wanted": 40}).json()
+    assert (heard["granted"], heard["validity_s"]) == (40, 40)
+    clock.advance(60.1)
+    wait_for(lambda: web.get(path).json()["validity_s"] == 0, "the session is ended")
+    for late, body in (("updates", {"request_number": 2, "used": 40, "wanted": 60}), ("terminate", {"used": 40})):
+        refused = web.post(f"{path}/{late}", body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "session-expired")
+    same = web.post(path + "/terminate", {"used": 5})
+    assert (same.status_code, same.json()["replay"], same.json()["charged"]["amount"]) == (200, True, "0.083334")
     web.shop.assert_sound()
 
 

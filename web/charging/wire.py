@@ -1,6 +1,6 @@
 """What goes over the wire: strict, bounded, and nothing that is not known. Money is text, never a JSON number."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -16,6 +16,7 @@ TariffName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,40}$
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,20}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^\+?[0-9A-Za-z._-]{1,32}$")]
 AccessNumber = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{1,15}$")]
+_SECOND = timedelta(seconds=1)
 MoneyText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
 
 
@@ -99,6 +100,7 @@ class SessionAnswer(BaseModel):
     held: Money
     final: bool
     valid_until: datetime = Field(description="Say something before, or the session is ended by what it reported.")
+    validity_s: int = Field(description="How long the grant is valid from when the session was last heard, in seconds.")
     replay: bool
     superseded: bool = Field(description="A later request was answered before; this is its answer.")
 
@@ -162,6 +164,7 @@ def session_answer(found: Reservation) -> SessionAnswer:
         held=money(found.held_micros, found.currency),
         final=found.final,
         valid_until=found.valid_until_at,
+        validity_s=found.valid_for // _SECOND,
         replay=found.is_replay,
         superseded=found.is_superseded,
     )

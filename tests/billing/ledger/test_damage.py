@@ -14,7 +14,7 @@ from billing.allowances.tables import bundle, bundle_use
 from billing.calls.tables import call, cdr
 from billing.charging.tables import charging_event, charging_refund, charging_session
 from billing.consumption import service as consumption
-from billing.consumption.consumption import Debited, Event, Refunded
+from billing.consumption.consumption import Debited, Event, Open, Refunded, Reservation
 from billing.ledger import audit_store, service
 from billing.ledger.tables import ledger_account, ledger_seal, posting, transfer
 from runtime.database import reading, to_micros, transaction
@@ -78,6 +78,9 @@ def world(engine: Engine, clock: SettableClock, pepper: Pepper, rogue: Engine) -
     given = consumption.refund(engine, clock, shop.operator_id, bought.event_id, new_id(), UNIT, "test")
     assert isinstance(given, Refunded)
     ids |= {"event": bought.event_id, "refund": given.refund.refund_id}
+    surf = Open(new_id(), shop.sold(customer, "data", "net"), 1_000_000)
+    assert isinstance(consumption.open_session(engine, clock, shop.rates, surf), Reservation)
+    ids["surf_session"] = surf.session_id
     ids["shopper"] = account_service.find_account(engine, customer.number).id
     with reading(engine) as conn:
         for name in ("first", "second", "live"):
@@ -149,8 +152,15 @@ DAMAGES: tuple[tuple[sa.Table, dict[str, Any], dict[str, Any] | None, str, str],
         charging_session,
         LIVE_SESSION,
         {"valid_until_at": LONG_AGO},
-        "a hold has not outlived its time by a day",
+        "a hold of a call has not outlived its time by a day",
         "{live_session}",
+    ),
+    (
+        charging_session,
+        {"id": "{surf_session}"},
+        {"valid_until_at": LONG_AGO},
+        "a hold of a service is not older than twice its grant",
+        "{surf_session}",
     ),
     (
         charging_session,
