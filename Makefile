@@ -41,9 +41,9 @@ demo: install  ## a gateway, a telephone network and a prepaid call you can watc
 up: install  ## the gateway and a telephone network; register a softphone and call
 	@.venv/bin/tollgate demo up $(UP)
 
-simulate:  ## seeded simulation with kills, duplicates and delays: SEED=1 SESSIONS=1000000
+simulate:  ## seeded simulation with kills, duplicates and delays: SEED=1 SESSIONS=1000000 DATABASE=postgresql
 	@docker/install.sh test
-	@$(PYTHON) -m tests.simulation.run $(if $(SEED),--seed $(SEED)) $(if $(SESSIONS),--sessions $(SESSIONS))
+	@$(PYTHON) -m tests.simulation.run $(if $(SEED),--seed $(SEED)) $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(DATABASE),--database $(DATABASE))
 
 constraints:  ## pin what is installed now
 	@{ printf '%s\n' '# What was tested together; `make install` takes exactly these. Renewed by `make constraints`.'; \

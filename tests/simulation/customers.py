@@ -5,6 +5,7 @@ themselves, in another order than they spoke, and some fall silent in the middle
 import random
 from asyncio import Future
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from billing.accounts import service as account_service
@@ -29,12 +30,22 @@ from billing.ledger.transfer import ChangedReplayError, Credited, TransferKind
 from runtime.faults import StaffError
 from runtime.group_commit import GroupCommit
 from tests.simulation.intents import MeantSession, ViolationError
+from tests.simulation.prices import About, Included
+from tests.simulation.units import OFFERS
 from tests.simulation.virtual import SECOND
 
 if TYPE_CHECKING:
     from tests.simulation.world import Customer, World
 
-SERVICES = (("airtime", "12125550123", "1", 60), ("data", "net", "net", 4_000_000), ("message", "sms", "sms", 10))
+SERVICES = (
+    ("airtime", "12125550123", "1", 60),
+    ("data", "net", "net", 4_000_000),
+    ("message", "sms", "sms", 10),
+    ("airtime", "16465550123", "1646", 50),
+    ("data", "video", "video", 4_000_000),
+    ("unit", "token", "token", 30),
+    ("message", "mms", "mms", 6),
+)
 """Service, code, the prefix that prices it, and how much of it is a good piece."""
 CHANGED = "changed-replay"
 """The answer ChangedReplayError."""
@@ -137,6 +148,7 @@ class Application:
                 service,
                 prefix,
                 most if cap is None else min(most, cap * self._scale),
+                code=code,
             )
         )
         wanted = self._chance.randrange(1, 2 * self._piece)
@@ -300,19 +312,23 @@ def pay(world: "World", customer: "Customer", micros: int) -> None:
 
 def buy(world: "World", customer: "Customer") -> None:
     """An event charged at once, and perhaps given back, in parts, more often than allowed."""
-    service, code = world.chance.choice((("message", "sms"), ("content", "song")))
+    service, code = world.chance.choice((("message", "sms"), ("content", "song"), ("message", "mms")))
     units = world.chance.randint(1, 4) if service == "message" else 1
     event = Event(world.new_id(), world.sold(customer, service, code), units)
     key = f"debit:event:{event.event_id}"
-    world.intents.transfer(key, customer.account_id, *(-price.of(units) for price in world.prices_by_code(code)))
+    covers = [()] if code != "mms" else [(Included(1, given),) for given in range(units + 1)]
+    amounts = {price.of(units, About(cover=cover)) for price in world.prices_by_code(code) for cover in covers}
+    world.intents.transfer(key, customer.account_id, *(-micros for micros in amounts))
 
     def done(answer: Any) -> None:
         if answer is CHANGED:
             raise ViolationError(f"event {event.event_id} was refused as another", customer.account_id)
         if not isinstance(answer, Debited):
             return
-        world.intents.moved(key)
         charged = answer.debit.charged_micros
+        if not charged:
+            return  # of included units alone
+        world.intents.moved(key)
         if world.chance.random() < 0.4:
             for _ in range(world.chance.randint(1, 3)):
                 _give_back(world, customer, event.event_id, world.chance.choice((charged // 2, charged, charged // 3)))
@@ -347,7 +363,8 @@ def _give_back(world: "World", customer: "Customer", event_id: str, micros: int)
 
 def staff(world: "World", customer: "Customer") -> None:
     """Somebody at a desk does something to an account."""
-    world.chance.choice((_adjust, _adjust, _adjust, _reverse, _suspend, _close))(world, customer)
+    work = (_adjust, _adjust, _adjust, _reverse, _suspend, _close, give_units, give_units)
+    world.chance.choice(work)(world, customer)
 
 
 def _adjust(world: "World", customer: "Customer") -> None:
@@ -403,6 +420,13 @@ def _suspend(world: "World", customer: "Customer") -> None:
         world.loop.after(20 * SECOND, deliver, world, customer, "lift", _or_not(lifting), lambda _: None)
 
     deliver(world, customer, "suspend", _or_not(suspending), lift)
+
+
+def give_units(world: "World", customer: "Customer") -> None:
+    """A bundle more, some of them for a few minutes only."""
+    lasts_s = world.chance.choice((None, None, 240, 900))
+    expires_at = None if lasts_s is None else world.clock.now() + timedelta(seconds=lasts_s)
+    world.give(customer, world.chance.choice(list(OFFERS)), expires_at)
 
 
 def _close(world: "World", customer: "Customer") -> None:

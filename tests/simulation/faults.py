@@ -48,6 +48,8 @@ class Faults:
         self.killed = 0
         self.end_process: Callable[[], None] = lambda: None
         """Nothing of whoever runs now happens any more; Killed only ends what it was about."""
+        self.before_turn: Callable[[], None] = lambda: None
+        """Somebody is about to write, after what was committed before."""
         self.let_others_go: Callable[[int], None] = lambda _: None
         """Let so many microseconds pass, with everything that happens in them; raises Killed when that was our end."""
 
@@ -72,6 +74,7 @@ class Faults:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """What `runtime.database.transaction` does before it begins: wait its turn, while others go first."""
+        self.before_turn()
         if self.on and self._chance.random() < self.wait_share:
             self.let_others_go(self._chance.choice((2_000, 50_000, 400_000, 4_000_000)))
         yield

@@ -27,6 +27,8 @@ class MeantSession:
     prefix: str
     cap: int
     call_id: str = ""
+    code: str = ""
+    """The number, or the code of what is sold."""
     said_used: int | None = None
     granted: int = 0
     answered: bool = False

@@ -12,6 +12,7 @@ from pathlib import Path
 HOUSE = Path(__file__).resolve().parents[2]
 PATCHES = tuple(sorted((Path(__file__).parent / "mutations").glob("*.patch")))
 PACKAGES = ("runtime", "ani", "billing", "dialplan", "ivr", "migrations", "sounds", "tests/simulation")
+_SERVER = "tests/postgres_server.py"
 _HUNK = re.compile(r"^@@ .*@@.*$")
 
 
@@ -50,6 +51,7 @@ def plant(patch: Path, place: Path) -> None:
     """A copy of the product with this bug in it."""
     for package in PACKAGES:
         shutil.copytree(HOUSE / package, place / package, ignore=shutil.ignore_patterns("__pycache__", "en"))
+    shutil.copy(HOUSE / _SERVER, place / _SERVER)
     apply(patch, place)
 
 

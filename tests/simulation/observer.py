@@ -6,7 +6,7 @@ Cheap on purpose: one look at all accounts, and a closer one at those that chang
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -15,13 +15,18 @@ from sqlalchemy.engine import Engine, make_url
 from billing.ledger import service as ledger_service
 from runtime.database import from_micros
 from tests.simulation.intents import CALL, Intents, MeantSession, ViolationError
-from tests.simulation.prices import Price
+from tests.simulation.prices import About, Price
+from tests.simulation.units import Stock
 from tests.simulation.virtual import SECOND, VirtualClock
 
-_ACCOUNTS = "SELECT id, balance_micros, held_micros, limit_micros, state, revision FROM account"
+# With what is granted: units and a most charge let a grant grow without any money that moves.
+_ACCOUNTS = (
+    "SELECT id, balance_micros, held_micros, limit_micros, state, revision, (SELECT SUM(granted_ms)"
+    " FROM charging_session s WHERE s.account_id = account.id AND s.state = 'open') FROM account"
+)
 _SESSION = (
     "id, account_id, service, state, tariff_version_id, rate_prefix, request_number, granted_ms, held_micros, final,"
-    " cap_ms, valid_until_at, used_ms, charged_micros, reported_ms"
+    " cap_ms, valid_until_at, used_ms, charged_micros, reported_ms, started_at, reported_at"
 )
 Row = tuple[Any, ...]
 
@@ -45,6 +50,8 @@ class Seen:
     used: int | None
     charged_micros: int | None
     reported: int
+    started_us: int
+    reported_us: int | None
 
 
 @dataclass(slots=True)
@@ -96,6 +103,7 @@ class Observer:
         intents: Intents,
         prices: dict[tuple[int, str], Price],
         call_fault: Callable[[MeantSession, Seen], str | None],
+        began_us: Callable[[MeantSession], int | None],
     ) -> None:
         self._look = look
         self._clean = clean
@@ -103,6 +111,9 @@ class Observer:
         self._intents = intents
         self._prices = prices
         self._call_fault = call_fault
+        self._began_us = began_us
+        self.stock = Stock(look, intents)
+        self._months: dict[tuple[int, str, str], tuple[int, int]] = {}
         self._accounts: dict[int, SeenAccount] = {}
         self._transfers: dict[int, int] = {}
         self.latest_wall_us = 0
@@ -113,9 +124,7 @@ class Observer:
         """Look at all accounts, closely at those that changed or that the step was `about`."""
         self.looks += 1
         about = set(about)
-        for row in self._look.rows(
-            "SELECT id, balance_micros, held_micros, limit_micros, state, revision FROM account"
-        ):
+        for row in self._look.rows(_ACCOUNTS):
             seen = self._accounts.get(row[0])
             if seen is None:
                 seen = self._accounts[row[0]] = SeenAccount(row[0])
@@ -126,6 +135,7 @@ class Observer:
         account_id, balance_micros, held_micros, limit_micros = row[:4]
         if balance_micros - held_micros < -limit_micros:
             raise ViolationError(f"available below the limit: {row}", account_id)
+        self.stock.read(account_id)
         rows = {
             one[0]: one
             for one in self._look.rows(
@@ -137,14 +147,15 @@ class Observer:
                 f"account holds {held_micros}, its open sessions {[(one[0], one[8]) for one in rows.values()]}",
                 account_id,
             )
+        for session_id in [one for one in seen.open if one not in rows]:
+            self._closed(session_id, seen.open.pop(session_id), max(0, sum(seen.row[1:4:2]) - seen.row[2]))
         for session_id, one in rows.items():
             if seen.rows.get(session_id) != one:
                 now = Seen(*one)
                 self._changed(now, seen.open.get(session_id))
                 seen.open[session_id] = now
-        for session_id in [one for one in seen.open if one not in rows]:
-            self._closed(session_id, seen.open.pop(session_id))
         seen.rows = rows
+        self.stock.settled(account_id)
         self._entries(seen)
         if seen.balance_micros != balance_micros:
             raise ViolationError(
@@ -167,12 +178,12 @@ class Observer:
         price = self._prices[now.version_id, now.prefix]
         if now.prefix != meant.prefix:
             raise ViolationError(f"{where} is priced by {now.prefix}, asked was {meant.prefix}", now.account_id)
-        fault = price.hold_fault(now.granted, now.held_micros)
+        fault = self._hold_fault(meant, now, before, price)
         if fault is not None or now.granted > now.cap or now.cap > meant.cap:
             raise ViolationError(f"{where}: {fault or 'granted beyond its cap'}: {now}", now.account_id)
         if before is not None and (
             now.granted < before.granted
-            or now.held_micros < before.held_micros
+            or (now.held_micros < before.held_micros and (now.granted == before.granted or not price.windows))
             or (now.version_id, now.cap) != (before.version_id, before.cap)
             or now.number < before.number
         ):
@@ -184,7 +195,49 @@ class Observer:
             raise ViolationError(f"{where}: its hold may live too long: {now}", now.account_id)
         meant.granted = now.granted
 
-    def _closed(self, session_id: str, before: Seen | None) -> None:
+    def _hold_fault(self, meant: MeantSession, now: Seen, before: Seen | None, price: Price) -> str | None:
+        """Why this is not what must be held for the grant, with the units it has of bundles."""
+        if before is None:
+            cover = self.stock.opened(meant, now, price)
+        elif before.granted == now.granted:
+            return None if before.held_micros == now.held_micros else f"held {before.held_micros} for the same grant"
+        else:
+            cover = self.stock.extended(before, now, price)
+        about = About(now.started_us // 1000, *self._months.get(_month_key(now, price), (0, 0)), cover)
+        if before is not None and before.held_micros == now.held_micros > price.to_hold(now.granted, about):
+            return None  # what others used made it cheaper than it was; what is held never falls
+        if now.service != CALL or not price.windows:
+            return price.hold_fault(now.granted, now.held_micros, about)
+        if now.reported_us is None:
+            return price.open_hold_fault(now.granted, now.held_micros, about)
+        about = replace(about, start_ms=(self._began_us(meant) or now.started_us) // 1000)
+        return price.hold_fault(now.granted, now.held_micros, about)
+
+    def _expected_micros(self, meant: MeantSession, now: Seen, price: Price, spare_micros: int) -> int:
+        """What a session that ended comes to by the month as it is now; it is counted to the month with it.
+
+        Never more than was held for it; where others made the month dearer, than that and what was free beside it.
+        """
+        key = _month_key(now, price)
+        month = self._months.get(key, (0, 0))
+        start_us = now.started_us
+        if now.service == CALL and price.windows:
+            start_us = self._began_us(meant) or start_us
+        cover = self.stock.cover_of(now.account_id, now.session_id)
+        about = About(start_us // 1000, *month, cover)
+        counted = min(now.used or 0, now.granted)
+        price_micros = price.of(counted, about)
+        is_part = price.ends_within(now.granted) and price.billed(counted) == price.billed(now.granted)
+        most_micros = now.held_micros + (spare_micros if price.is_by_month and not is_part else 0)
+        charged_micros = min(price_micros, most_micros)
+        billed = counted if price_micros > charged_micros and is_part else price.billed(counted)
+        self.stock.closed(meant, now, price, counted)
+        if billed:
+            cost_micros = price.month_cost(counted, charged_micros, about)
+            self._months[key] = (month[0] + billed, month[1] + cost_micros)
+        return charged_micros
+
+    def _closed(self, session_id: str, before: Seen | None, spare_micros: int) -> None:
         """A session was settled: once, by what its actor or its switch said, at the model's price."""
         now = self._session(session_id)
         meant = self._intents.sessions.get(session_id)
@@ -198,7 +251,7 @@ class Observer:
         if fault is not None:
             raise ViolationError(f"session {session_id}: {fault}: {now}", meant.account_id)
         price = self._prices[now.version_id, now.prefix]
-        expected_micros = min(price.of(min(now.used, now.granted)), now.held_micros)
+        expected_micros = self._expected_micros(meant, now, price, spare_micros)
         if now.charged_micros != expected_micros:
             raise ViolationError(
                 f"session {session_id} was charged {now.charged_micros}, the model says {expected_micros}: {now}",
@@ -251,6 +304,8 @@ class Observer:
             raise ViolationError(f"{key} is posted twice", account_id)
         meant.found_micros = amount_micros
         self._transfers[transfer_id] = amount_micros
+        if key.startswith("debit:event:"):
+            self._event(key.removeprefix("debit:event:"), account_id, -amount_micros)
         event_key = self._intents.refunds_of.get(key)
         if event_key is not None:
             paid_micros = -(self._intents.transfers[event_key].found_micros or 0)
@@ -258,6 +313,19 @@ class Observer:
             self._intents.refunded_micros[event_key] = given_micros
             if given_micros > paid_micros:
                 raise ViolationError(f"of {event_key} {given_micros} were given back, {paid_micros} paid", account_id)
+
+    def _event(self, event_id: str, account_id: int, charged_micros: int) -> None:
+        """An event costs what its units cost that no bundle gave."""
+        rows = self._look.rows(
+            "SELECT tariff_version_id, rate_prefix, units FROM charging_event WHERE id = ?", event_id
+        )
+        for version_id, prefix, units in rows:
+            cover = self.stock.event_cover(account_id, event_id)
+            expected_micros = self._prices[version_id, prefix].of(units, About(cover=cover))
+            if expected_micros != charged_micros:
+                raise ViolationError(
+                    f"event {event_id} was charged {charged_micros}, the model says {expected_micros}", account_id
+                )
 
     def open_sessions(self) -> list[Seen]:
         """Those that were open at the last look."""
@@ -269,6 +337,27 @@ class Observer:
         if findings:
             raise ViolationError(f"audit: {findings[:5]}")
         self._audit_lines()
+        self._audit_months()
+
+    def _audit_months(self) -> None:
+        """What every account used of every service in every month, by what was seen to end and by the events."""
+        expected = dict(self._months)
+        for account_id, service, at_us, units, charged_micros in self._look.rows(
+            "SELECT account_id, service, at, units, charged_micros FROM charging_event"
+        ):
+            key = (account_id, from_micros(at_us).strftime("%Y-%m"), service)
+            used, cost_micros = expected.get(key, (0, 0))
+            expected[key] = (used + units, cost_micros + charged_micros)
+        for account_id, month, service, used, cost_micros in self._look.rows(
+            "SELECT account_id, month, service, used, cost_micros FROM month_use"
+        ):
+            model = expected.pop((account_id, month, service), (0, 0))
+            if model != (used, cost_micros):
+                raise ViolationError(
+                    f"{service} in {month}: {(used, cost_micros)} in the month; the model says {model}", account_id
+                )
+        if any(used for used, _ in expected.values()):
+            raise ViolationError(f"use that no month has: {expected}")
 
     def _audit_lines(self) -> None:
         """Talk time is held and used in the month in which its session started."""
@@ -289,3 +378,7 @@ class Observer:
                 raise ViolationError(f"{ani} in {month}: {held_ms} held, {used_ms} used; by its sessions {found}")
         if any(held.values()) or any(used.values()):
             raise ViolationError(f"talk time that no line has: {held} held, {used} used")
+
+
+def _month_key(now: Seen, price: Price) -> tuple[int, str, str]:
+    return now.account_id, from_micros(now.started_us).strftime("%Y-%m"), price.service

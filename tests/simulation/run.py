@@ -1,7 +1,7 @@
 """`make simulate SEED=1 SESSIONS=1000000`: worlds from seeds, on every processor, until one goes wrong or all are told.
 
-A world is a town with a database of its own. Worlds have the seeds SEED, SEED+1 and so on, so the world that went wrong
-is played again alone, by its seed.
+A world is a town with a database of its own, on SQLite or (`DATABASE=postgresql`) on a server started for it. Worlds
+have the seeds SEED, SEED+1 and so on, so the world that went wrong is played again alone, by its seed.
 """
 
 import argparse
@@ -13,11 +13,14 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from runtime import database, schema
+from tests.postgres_server import running
 from tests.simulation.intents import ViolationError
 from tests.simulation.world import Told, World
 
@@ -26,6 +29,8 @@ WORLD = 2_500
 WORLDS_A_PROCESS = 8
 """A process keeps something of each world's database and begins anew after so many: 170 worlds made two gigabytes."""
 REPORT_EVERY_S = 15.0
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+_TEMPLATE = "empty"
 _MEMORY = Path("/dev/shm")  # a database that is thrown away may live in memory
 
 
@@ -38,6 +43,8 @@ class Violated:
     step: int
     what: str
     story: tuple[str, ...]
+    on: str = ""
+    """What is to be said of the database to play it again."""
 
     def __str__(self) -> str:
         lines = [
@@ -45,9 +52,35 @@ class Violated:
             f"  {self.what}",
             "what happened to that account:",
             *(f"  {line}" for line in self.story),
-            f"again: make simulate SEED={self.seed} SESSIONS={self.sessions}",
+            f"again: make simulate SEED={self.seed} SESSIONS={self.sessions}{self.on}",
         ]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A private PostgreSQL server with a migrated, empty database to copy."""
+
+    address: str
+    """With `{}` for the name of a database."""
+
+    def command(self, statement: str) -> None:
+        """Do something to the server as a whole."""
+        with psycopg.connect(self.address.format("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Such a server, while it is needed."""
+    with running() as started:
+        made = Server(started.address("{}"))
+        made.command(f"CREATE DATABASE {_TEMPLATE}")
+        engine = database.create_engine(made.address.format(_TEMPLATE))
+        with database.transaction(engine) as connection:
+            schema.upgrade(connection)
+        engine.dispose()
+        yield made
 
 
 @contextmanager
@@ -64,10 +97,17 @@ def workshop() -> Iterator[Path]:
         yield Path(name)
 
 
-def play(directory: Path, seed: int, sessions: int) -> Told | Violated:
+def play(place: Path | Server, seed: int, sessions: int) -> Told | Violated:
     """One world, on a copy of the empty database."""
-    with tempfile.TemporaryDirectory(dir=directory) as name:
-        shutil.copyfile(directory / "template.db", Path(name) / "world.db")
+    if isinstance(place, Server):
+        world = f"world_{seed}"
+        place.command(f"CREATE DATABASE {world} TEMPLATE {_TEMPLATE}")
+        try:
+            return play_on(place.address.format(world), seed, sessions)
+        finally:
+            place.command(f"DROP DATABASE {world} WITH (FORCE)")
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        shutil.copyfile(place / "template.db", Path(name) / "world.db")
         return play_on(f"sqlite:///{name}/world.db", seed, sessions)
 
 
@@ -80,10 +120,11 @@ def play_on(url: str, seed: int, sessions: int) -> Told | Violated:
         what = violation.what
         if violation.__cause__ is not None:
             what += "\n" + "".join(traceback.format_exception(violation.__cause__))
-        return Violated(seed, sessions, world.step, what, tuple(world.story_of(violation.account_id)))
+        on = f" DATABASE={POSTGRESQL}" if url.startswith(POSTGRESQL) else ""
+        return Violated(seed, sessions, world.step, what, tuple(world.story_of(violation.account_id)), on)
 
 
-def _play(wanted: tuple[Path, int, int]) -> Told | Violated:
+def _play(wanted: tuple[Path | Server, int, int]) -> Told | Violated:
     return play(*wanted)
 
 
@@ -94,12 +135,13 @@ def worlds(seed: int, sessions: int) -> list[tuple[int, int]]:
     return [(seed + number, size) for number, size in enumerate(sizes)]
 
 
-def simulate(seed: int, sessions: int, jobs: int) -> int:
+def simulate(seed: int, sessions: int, jobs: int, kind: str = SQLITE) -> int:
     """Play them all, in this process when `jobs` are fewer than two; 0, or 1 at the first violation."""
-    print(f"seed {seed}, {sessions} sessions, {max(1, jobs)} processes", flush=True)
+    print(f"seed {seed}, {sessions} sessions, {max(1, jobs)} processes, {kind}", flush=True)
     started_s = said_s = time.monotonic()
     told: list[Told] = []
-    with workshop() as directory, _played([(directory, *one) for one in worlds(seed, sessions)], jobs) as answers:
+    opened: AbstractContextManager[Path | Server] = server() if kind == POSTGRESQL else workshop()
+    with opened as place, _played([(place, *one) for one in worlds(seed, sessions)], jobs) as answers:
         for answer in answers:
             if isinstance(answer, Violated):
                 print(answer, flush=True)
@@ -114,7 +156,7 @@ def simulate(seed: int, sessions: int, jobs: int) -> int:
 
 
 @contextmanager
-def _played(wanted: list[tuple[Path, int, int]], jobs: int) -> Iterator[Iterator[Told | Violated]]:
+def _played(wanted: list[tuple[Path | Server, int, int]], jobs: int) -> Iterator[Iterator[Told | Violated]]:
     """What comes of each world, as it is told; the worlds still being told are given up at the end."""
     if jobs < 2 or len(wanted) < 2:
         yield map(_play, wanted)
@@ -140,8 +182,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE)
     wanted = parser.parse_args()
-    return simulate(wanted.seed, wanted.sessions, max(1, wanted.jobs))
+    return simulate(wanted.seed, wanted.sessions, max(1, wanted.jobs), wanted.database)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -14,33 +15,50 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from billing.accounts import service as account_service
+from billing.bundles import service as bundle_service
+from billing.bundles.offer import Offer
 from billing.charging.session import ChargeRefusal
 from billing.consumption import service as consumption
 from billing.consumption.consumption import Sold
 from billing.operators import service as operator_service
 from billing.operators.tables import service_profile
+from billing.pricing.bundles import Bundle, CoverRule
 from billing.rating import Rate
 from billing.tariffs import service as tariff_service
 from billing.tariffs.book.service import RateBook
 from billing.tariffs.service import Imported, TariffImport
 from billing.tariffs.tariff import read_rate
 from runtime import database
+from runtime.faults import StaffError
 from tests.simulation import customers
 from tests.simulation.faults import INJECTED, Faults, Killed, open_database
 from tests.simulation.gateway import CAP_MS, MONTH_CAP_S, Log, Process, SimGateway
 from tests.simulation.intents import CALL, Intents, MeantSession, ViolationError
-from tests.simulation.observer import Look, Observer, Seen
-from tests.simulation.prices import EMPTY, VERSIONS, Price, prices_of
+from tests.simulation.observer import Look, Observer
+from tests.simulation.prices import Price, prices_of
+from tests.simulation.rows import EMPTY, VERSIONS
 from tests.simulation.switch import SimCall, SimSwitch
+from tests.simulation.truth import Truth
+from tests.simulation.units import OFFERS
 from tests.simulation.virtual import SECOND, VirtualClock, VirtualLoop
 
 ACCOUNTS = 32
-NUMBERS = (("33", "33142685300"), ("44", "442079460123"), ("49", "4930123456"))
+BUNDLED = 0.3
+"""The share of accounts that begin with bundles."""
+NUMBERS = (
+    ("33", "33142685300"),
+    ("44", "442079460123"),
+    ("49", "4930123456"),
+    ("39", "390612345678"),
+    ("34", "34911234567"),
+    ("354", "3545551234"),
+    ("41", "41441234567"),
+    ("43", "4312345678"),
+    ("47", "4722123456"),
+)
 HEALED_US = 120 * SECOND
 AUDIT_EVERY = 4_000
 DEEPEST = 3
-LATEST_US = 4 * SECOND
-"""How late at most the gateway hears of an end by an event."""
 
 
 @dataclass(slots=True)
@@ -77,6 +95,7 @@ class World:
         self.faults = Faults(self.chance, break_share=0.03, wait_share=0.04)
         self.faults.let_others_go = self._let_others_go
         self.faults.end_process = self._end_process
+        self.faults.before_turn = self._look_if_behind
         self._url = url
         self._engines: list[Engine] = []
         self._clean = database.create_engine(url)
@@ -96,10 +115,13 @@ class World:
         self._found_towns()
         self.intents = Intents()
         self.look = Look(url)
-        self.observer = Observer(self.look, self._clean, self.clock, self.intents, self._prices, self._call_fault)
-        self.observer.tell = self.tell
         self.switch = SimSwitch(self.loop, self.clock, self.chance)
         self.switch.dialled = self._dialled
+        self.truth = Truth(self.look, self.clock, self.switch)
+        self.observer = Observer(
+            self.look, self._clean, self.clock, self.intents, self._prices, self.truth.call_fault, self.truth.began_us
+        )
+        self.observer.tell = self.observer.stock.tell = self.tell
         self._customers = [self._open_account() for _ in range(ACCOUNTS)]
         self._lines = [self._new_line() for _ in range(2 * ACCOUNTS)]
 
@@ -121,6 +143,19 @@ class World:
             tariff_id = loaded.tariff.id
             self._prices.update(((loaded.version.id, prefix), one) for prefix, one in prices_of(rows).items())
         self.clock.step(3 * 3600 * SECOND)
+        for name, kind in OFFERS.items():
+            units = Bundle(
+                0,
+                kind.units,
+                kind.measure,
+                CoverRule(kind.rule),
+                kind.priority,
+                services=kind.services,
+                prefixes=kind.prefixes,
+                price_micros=kind.micros,
+                covers_fees=kind.covers_fees,
+            )
+            bundle_service.create(engine, self.clock, Offer("town", name, units), by="staff")
         with database.transaction(engine) as conn:
             profile_id = conn.execute(
                 sa.insert(service_profile)
@@ -146,7 +181,19 @@ class World:
         self._story[made.id] = deque(maxlen=150)
         customer = Customer(made.id, number)
         self.loop.after(0, customers.pay, self, customer, self.chance.randrange(500_000, 6_000_000))
+        if self.chance.random() < BUNDLED:
+            for _ in range(self.chance.choice((1, 1, 2, 3))):
+                customers.give_units(self, customer)
         return customer
+
+    def give(self, customer: Customer, offer: str, expires_at: datetime | None) -> None:
+        """Staff give a bundle; at once, since it is not asked for by a key."""
+        try:
+            bundle_service.grant(self._clean, self.clock, customer.number, offer, by="staff", expires_at=expires_at)
+        except StaffError:
+            return  # closed meanwhile
+        self.observer.stock.given(customer.account_id)
+        self.tell(customer.account_id, f"given {offer} until {expires_at}")
 
     def replace(self, customer: Customer) -> None:
         """An account was closed: a new one comes."""
@@ -257,8 +304,7 @@ class World:
         process = self._now_running
         if self._depth >= DEEPEST or process is None:
             return
-        if self.faults.commits != self._looked_at:
-            self._look(())  # what this process did before, in transactions of their own
+        self._look_if_behind()
         self._depth += 1
         until_us = self.clock.elapsed_us + us
         while (due_us := self.loop.next_us) is not None and due_us <= until_us and self.violation is None:
@@ -268,6 +314,11 @@ class World:
         self._now_running = process
         if not process.alive:
             raise Killed
+
+    def _look_if_behind(self) -> None:
+        """Look at what was committed before anybody else writes: so the order of commits is known."""
+        if self.faults.commits != self._looked_at:
+            self._look(())
 
     def _look(self, about: tuple[int, ...]) -> None:
         self._looked_at = self.faults.commits
@@ -330,7 +381,8 @@ class World:
             return
 
         def meant(rate: Rate) -> None:
-            self.intents.session(MeantSession(call.session_id, customer.account_id, CALL, prefix, CAP_MS, call.call_id))
+            wanted = MeantSession(call.session_id, customer.account_id, CALL, prefix, CAP_MS, call.call_id, code=number)
+            self.intents.session(wanted)
             self.tell(customer.account_id, f"call {call.call_id} asks for {number} at {rate.tariff_version_id}")
 
         self._gateway.call(call, meant)
@@ -346,45 +398,6 @@ class World:
             self._gateway.after_dial(call, status, record)
         else:
             self.loop.after(SECOND, self.switch.caller_leaves, call)
-
-    def _call_fault(self, meant: MeantSession, now: Seen) -> str | None:
-        """Why the settlement of a call is not what truly happened."""
-        call = self.switch.calls.get(meant.call_id)
-        rows = self.look.rows(
-            "SELECT answered_at, ended_at, used_ms, charged_micros, settled_from FROM cdr WHERE call_id = ?",
-            meant.call_id,
-        )
-        if call is None or len(rows) != 1:
-            return f"the call has {len(rows)} CDRs"
-        answered_us, ended_us, used, charged_micros, source = rows[0]
-        if call.state != "over":
-            return f"settled from {source} while its call is {call.state}"
-        if (used, charged_micros) != (now.used, now.charged_micros):
-            return f"its CDR says {used} used, {charged_micros} charged"
-        self.sessions_granted += 1
-        if answered_us != call.answered_wall_us:
-            return f"answered {answered_us}, the switch says {call.answered_wall_us}"
-        if answered_us is None:
-            return None if used == 0 else "used without an answer"
-        if ended_us != call.ended_wall_us and not self._may_end_otherwise(call, ended_us - answered_us, source):
-            return f"ended {ended_us}, the switch says {call.ended_wall_us}"
-        if used != (ended_us - answered_us) // 1000:
-            return f"used {used} from {answered_us} to {ended_us}"
-        talked_us = call.over_us - call.answered_us
-        if call.steps_at_answer == self.clock.steps and talked_us > now.granted * 1000 + SECOND:
-            return f"talked {talked_us} us"
-        return None
-
-    def _may_end_otherwise(self, call: SimCall, used_us: int, source: str) -> bool:
-        """Whether an end that is not the stamp is right: of a switch that died, or of a wall that was set meanwhile."""
-        steps = self.clock.steps - call.steps_at_answer
-        talked_us = call.over_us - call.answered_us
-        if call.switch_died and source == "switch-lost":
-            # the link outlives a switch that dies here, so what was heard last may be later than its death
-            return used_us >= 0 and (steps > 0 or call.answered_us + used_us <= self.clock.elapsed_us)
-        if source not in {"event", "after-dial"}:
-            return False
-        return steps > 1 or (steps == 1 and abs(used_us - talked_us) <= LATEST_US)
 
     # time
 
@@ -443,7 +456,7 @@ class World:
         return Told(
             self.seed,
             self.sessions,
-            self.sessions_granted,
+            self.sessions_granted + self.truth.calls_granted,
             self.step,
             self.faults.commits,
             self.faults.injected,
