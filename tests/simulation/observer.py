@@ -205,7 +205,7 @@ class Observer:
             cover = self.stock.extended(before, now, price)
         about = About(now.started_us // 1000, *self._months.get(_month_key(now, price), (0, 0)), cover)
         cheaper = before is not None and before.held_micros == now.held_micros > price.to_hold(now.granted, about)
-        if cheaper and price.is_by_month and not price.windows:
+        if cheaper and price.is_by_month:
             return None  # what others used made it cheaper than it was; what is held never falls
         if now.service != CALL or not price.windows:
             return price.hold_fault(now.granted, now.held_micros, about)
