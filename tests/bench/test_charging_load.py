@@ -3,7 +3,8 @@
 Both sides extend calls that are up, each by a second of talk time, and both are durable when they answer: SQLite in WAL
 with synchronous=FULL, as it is shipped, PostgreSQL with fsync and synchronous_commit on. Of many clients ours are once
 threads, each asking as the charging API's do, and once calls of one event loop, as the gateway extends its calls; the
-raw driver's are threads, each with its connection.
+raw driver's are threads, each with its connection. Rounds during which the host took of the machine's processors are
+told and not judged: what it takes falls on either side by chance.
 """
 
 import asyncio
@@ -29,13 +30,14 @@ from runtime.interpreter import serve_many
 from tests.bench.raw_charging import RawClient, Step, turn
 from tests.billing.books import UNIT, Books
 from tests.clock import SettableClock
+from tests.host import Calm, Watch
 
 pytestmark = pytest.mark.load
 CLIENTS, CALLS_OF_EACH = 32, 8
 FIRST_MS, SECOND_MICROS = 60_000, 10_000
 MONTH_S, SESSION_MS = 10**8, 10**11
 LEAST_ALONE, LEAST_TOGETHER, P99_MS = 0.5, 2.0, 20.0
-ROUNDS, ROUND_S = 5, 2.0
+ROUNDS, MOST_ROUNDS, ROUND_S = 5, 20, 2.0
 
 
 @pytest.fixture(params=["sqlite", pytest.param("durable_postgres", marks=pytest.mark.postgres)])
@@ -112,24 +114,27 @@ def as_in_a_gateway() -> Iterator[None]:
     [(1, "thread", LEAST_ALONE), (CLIENTS, "threads", LEAST_TOGETHER), (CLIENTS, "calls of a gateway", LEAST_TOGETHER)],
 )
 def test_updates_beside_the_raw_driver(books: Books, clients: int, kind: str, least: float) -> None:
-    """The median of rounds in which one side follows the other."""
+    """The median of rounds in which one side follows the other; those the host disturbed are tried again."""
     price = books.rate(price_per_minute_micros=60 * SECOND_MICROS, initial_s=1, increment_s=1)
     ours, theirs = _calls_up(books, price, clients, 0), _calls_up(books, price, clients, 1)
     with closing(_RawClients(books.engine, clients)) as raw:
-        pairs = []
-        for _ in range(ROUNDS):
+        pairs, disturbed = [], []
+        while len(pairs) < ROUNDS and len(pairs) + len(disturbed) < MOST_ROUNDS:
+            watch = Watch()
             own = _gateway_round(books, ours) if kind.startswith("calls") else _round(ours, [_own(books)] * clients)
-            pairs.append((own, _best([_round(theirs, some) for some in raw.kinds])))
+            pair = own, _best([_round(theirs, some) for some in raw.kinds])
+            (pairs if watch.taken() <= Calm.LEFT_ALONE else disturbed).append(pair)
     durability = _durability(books.engine)
-    ratio = statistics.median(own.per_s / other.per_s for own, other in pairs)
-    p99_ms = statistics.median(own.p99_ms for own, _ in pairs)
+    judged = pairs or disturbed
+    ratio = statistics.median(own.per_s / other.per_s for own, other in judged)
+    p99_ms = statistics.median(own.p99_ms for own, _ in judged)
     print(f"\n{books.engine.dialect.name}, {clients} {kind} (durable: {durability}):")
-    for name, some in (("ours", [own for own, _ in pairs]), ("raw driver", [other for _, other in pairs])):
+    for name, some in (("ours", [own for own, _ in judged]), ("raw driver", [other for _, other in judged])):
         per_s, p99, cpu = (statistics.median(values) for values in zip(*map(_figures, some), strict=True))
         print(f"  {name}: {per_s:,.0f}/s, p99 {p99:.1f} ms, {cpu:.0f} us of the processor each")
-    rounds = " ".join(f"{own.per_s / other.per_s:.2f}" for own, other in pairs)
-    print(f"  ratio {ratio:.2f} (bound {least}; rounds {rounds})")
+    print(f"  ratio {ratio:.2f} (bound {least}; rounds {_ratios(pairs)}; disturbed by the host: {_ratios(disturbed)})")
     books.assert_sound()
+    assert len(pairs) == ROUNDS, "the host was busy: too few rounds to judge by"
     assert ratio >= least
     assert p99_ms <= P99_MS
 
@@ -214,6 +219,10 @@ def _round(talks: list[list[Talk]], clients: list[Client]) -> Measured:
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
         waits = [wait for some in pool.map(work, talks, clients) for wait in some]
         return Measured(waits, time.perf_counter() - start_s, time.process_time() - start_cpu_s)
+
+
+def _ratios(pairs: list[tuple[Measured, Measured]]) -> str:
+    return " ".join(f"{own.per_s / other.per_s:.2f}" for own, other in pairs) or "none"
 
 
 def _figures(one: Measured) -> tuple[float, float, float]:
