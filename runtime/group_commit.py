@@ -4,13 +4,16 @@ A transaction costs a write to the disk, however much is in it. So whoever finds
 him all who are waiting by then; whoever comes while others write waits for the next turn. A lone request is written at
 once, on its own thread; only who comes first after a group was answered waits for those who will come back as he did,
 a millisecond at most. There is no thread of its own that could die or must be stopped.
+
+Where one writes at a time and many keep asking they take turns by halves: what a group was answered is told when the
+next one's COMMIT begins. Nobody else has work for Python then, and those who were told ask again while the disk writes.
 """
 
 import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
@@ -25,8 +28,11 @@ A = TypeVar("A")
 WRITERS = {"sqlite": 1, "postgresql": 2}
 """SQLite has one writer; on PostgreSQL one group may be decided while another is written to the disk."""
 MOST_AT_ONCE = 256
+FEWEST_BY_HALVES = 8
+"""Fewer are not worth two transactions."""
 COMPANY_WAIT_S = 0.001
 """So long at most the first after a group waits for as many as were answered then: often they come back."""
+_Answered = tuple["_Seat[Q, A]", A | Exception]
 _LOCK_WAIT = "SET LOCAL lock_timeout = '1s'"
 """On PostgreSQL a group does not wait longer for a row, so that who holds one for long delays only who needs it."""
 
@@ -39,9 +45,9 @@ class GroupCommit(Generic[Q, A]):
     """Answers requests by `work`, which is given some of them in one transaction and returns an answer for each.
 
     An answer that is an exception is raised to who asked, and what `work` wrote for the others stays. An answer is
-    given after COMMIT. When the transaction of a group fails, each of its requests is tried alone, so one of them
-    cannot fail the others: `work` must answer a request that was written before as it did then. Those who ask through
-    one engine share its transactions.
+    given after COMMIT, at the latest when the next transaction is over or cannot be begun. When the transaction of a
+    group fails, each of its requests is tried alone, so one of them cannot fail the others: `work` must answer a
+    request that was written before as it did then. Those who ask through one engine share its transactions.
     """
 
     def __init__(
@@ -86,12 +92,14 @@ class _Queue(Generic[Q, A]):
 
     def __init__(self, writers: int, most: int) -> None:
         self._free = writers
+        self._by_halves = writers == 1
         self._most = most
         self._mutex = threading.Lock()
         self._waiting: deque[_Seat[Q, A]] = deque()
         self._last_size = 1
         self._wanted = 0
         self._complete: threading.Lock | None = None
+        self._untold: list[_Answered[Q, A]] = []
 
     def leads_at_once(self, seat: "_Seat[Q, A]") -> bool:
         with self._mutex:
@@ -141,24 +149,47 @@ class _Queue(Generic[Q, A]):
         return not self._waiting
 
     def join(self, group: "list[_Seat[Q, A]]") -> None:
-        """All who wait, as far as there is room, are in the group."""
+        """All who wait, as far as there is room, are in the group; or half of all, if so many were in the last one."""
         if not self._waiting:
             return
         with self._mutex:
-            while self._waiting and len(group) < self._most:
+            most = self._most
+            half = (len(group) + len(self._waiting) + len(self._untold) + 1) // 2
+            if self._by_halves and half * 2 >= FEWEST_BY_HALVES and half <= self._last_size:
+                most = min(most, half)
+            while self._waiting and len(group) < most:
                 group.append(self._waiting.popleft())
 
+    def keep_untold(self, answered: "list[_Answered[Q, A]]") -> "list[_Answered[Q, A]]":
+        """Those of a group who are to be told at once; the others are told by who writes next.
+
+        The first is the one who wrote: where that is his own thread, it has come to its end.
+        """
+        if not self._by_halves:
+            return answered
+        at_once = 1 if answered[0][0].writes_itself else 0
+        self._untold += answered[at_once:]
+        return answered[:at_once]
+
+    def tell(self) -> None:
+        """What was kept untold; to be called by who writes."""
+        if self._untold:
+            untold, self._untold = self._untold, []
+            _answer_each(untold)
+
     def hand_on(self) -> None:
-        """Let the next who waits write, or nobody."""
+        """Let the next who waits write, who tells what is untold; or nobody, and it is told now."""
         while True:
             with self._mutex:
                 if not self._waiting:
                     self._free += 1
-                    return
+                    untold, self._untold = self._untold, []
+                    break
                 seat = self._waiting.popleft()
                 seat.is_chosen = True
             if seat.lead():
                 return
+        _answer_each(untold)
 
 
 class _Writer(Generic[Q, A]):
@@ -177,12 +208,15 @@ class _Writer(Generic[Q, A]):
     def write(self, own: "_Seat[Q, A]") -> None:
         """Answer them all, and let the next lead."""
         group = [own]
+        is_done = False
         try:
             self._answer(group)
+            is_done = True
         finally:
-            for seat in group:
-                if not seat.is_answered:
-                    _answer_each([seat], [WriterLostError("the thread that wrote was ended")])
+            if not is_done:
+                self._queue.tell()
+                lost = WriterLostError("the thread that wrote was ended")
+                _answer_each([(seat, lost) for seat in group])
             self._queue.hand_on()
 
     def _answer(self, group: "list[_Seat[Q, A]]") -> None:
@@ -191,15 +225,16 @@ class _Writer(Generic[Q, A]):
             if fault is None:
                 return
             if len(group) == 1:
-                _answer_each(group, [fault])
+                _answer_each([(group[0], fault)])
                 return
             for seat in group:
                 fault = self._attempt([seat], is_first=False)
                 if fault is not None:
-                    _answer_each([seat], [fault])
+                    _answer_each([(seat, fault)])
         except _AwayError as away:
+            self._queue.tell()
             self._queue.join(group)
-            _answer_each(group, [away.fault] * len(group))
+            _answer_each([(seat, away.fault) for seat in group])
 
     def _attempt(self, group: "list[_Seat[Q, A]]", *, is_first: bool) -> Exception | None:
         """Write a group in one transaction and answer it, or give the fault that undid it.
@@ -218,13 +253,16 @@ class _Writer(Generic[Q, A]):
                     # Only now: whoever came while the transaction was begun is taken too.
                     self._queue.join(group)
                 answers = self._work(conn, [seat.request for seat in group])
+                self._queue.tell()
         except Exception as fault:
             # An edge: it is raised again, to each who asked.
             if not is_begun:
                 raise _AwayError(fault) from fault
+            self._queue.tell()
             return fault
         self._queue.answered(len(group))
-        _answer_each(group, answers)
+        answered = list(zip(group, answers, strict=True))
+        _answer_each(self._queue.keep_untold(answered) if is_first else answered)
         return None
 
 
@@ -240,6 +278,8 @@ class _Seat(ABC, Generic[Q, A]):
     """One who waits for an answer; the first answer holds."""
 
     __slots__ = ("is_answered", "is_chosen", "request")
+    writes_itself = False
+    """Whether it is the thread that asked which writes."""
 
     def __init__(self, request: Q) -> None:
         self.request = request
@@ -262,6 +302,7 @@ class _ThreadSeat(_Seat[Q, A]):
     """A thread that waits."""
 
     __slots__ = ("_answer", "wake")
+    writes_itself = True
 
     def __init__(self, request: Q) -> None:
         self.request = request
@@ -305,7 +346,7 @@ class _LoopSeat(_Seat[Q, A]):
         try:
             self._pool.submit(self._write, self)
         except RuntimeError as fault:
-            _answer_each([self], [fault])
+            _answer_each([(self, fault)])
             return False
         return True
 
@@ -324,10 +365,10 @@ class _LoopSeat(_Seat[Q, A]):
             self.future.set_result(cast(A, self._answer))
 
 
-def _answer_each(seats: "Sequence[_Seat[Q, A]]", answers: Sequence[A | Exception]) -> None:
+def _answer_each(answered: "Iterable[_Answered[Q, A]]") -> None:
     """Each gets its answer, an event loop all of its own at once: it is woken once."""
     to_tell: dict[asyncio.AbstractEventLoop, list[_Seat[Q, A]]] = {}
-    for seat, answer in zip(seats, answers, strict=True):
+    for seat, answer in answered:
         loop = seat.answer(answer)
         if loop is not None:
             to_tell.setdefault(loop, []).append(seat)

@@ -118,7 +118,8 @@ def test_updates_beside_the_raw_driver(books: Books, clients: int, kind: str, le
     price = books.rate(price_per_minute_micros=60 * SECOND_MICROS, initial_s=1, increment_s=1)
     ours, theirs = _calls_up(books, price, clients, 0), _calls_up(books, price, clients, 1)
     with closing(_RawClients(books.engine, clients)) as raw:
-        pairs, disturbed = [], []
+        pairs: list[tuple[Measured, Measured]] = []
+        disturbed: list[tuple[Measured, Measured]] = []
         while len(pairs) < ROUNDS and len(pairs) + len(disturbed) < MOST_ROUNDS:
             watch = Watch()
             own = _gateway_round(books, ours) if kind.startswith("calls") else _round(ours, [_own(books)] * clients)

@@ -183,6 +183,69 @@ def test_who_comes_back_leads_those_who_were_answered_with_him(
     assert [sorted(group) for group in work.groups] == [[4, 5, 6], [7, 8, 9]]
 
 
+class Stepped(Work):
+    """Each group is written when it is let."""
+
+    def __init__(self, engine: Engine, loop: Loop) -> None:
+        self.begun: list[list[int]] = []
+        self.steps = threading.Semaphore(2)
+        super().__init__(engine, loop)
+        self.together(range(1, 11))
+
+    def __call__(self, conn: Connection, asked: Sequence[int]) -> list[str | Exception]:
+        self.begun.append(list(asked))
+        assert self.steps.acquire(timeout=WAIT_S)
+        return super().__call__(conn, asked)
+
+    def half_written(self, pool: Executor, last: int = 20) -> tuple[list["Future[str]"], list["Future[str]"]]:
+        """Ten come back, the last of them with this number: half of them are written, the others are being written."""
+        asked = {number: self.submit(number, pool) for number in (*range(11, 20), last)}
+        wait_until(lambda: len(self.begun) == 3)
+        self.steps.release()
+        wait_until(lambda: len(self.begun) == 4)
+        return [asked[number] for number in self.begun[2]], [asked[number] for number in self.begun[3]]
+
+
+@pytest.fixture
+def stepped(sqlite_engine: Engine, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Stepped:
+    stepped = Stepped(sqlite_engine, loop)
+    monkeypatch.setattr(group_commit, "COMPANY_WAIT_S", WAIT_S)
+    return stepped
+
+
+def test_half_is_told_while_the_other_half_is_written(stepped: Stepped) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        written, waiting = stepped.half_written(pool)
+        assert stepped.noted() >= {11, 12, 13, 14, 15}
+        assert (len(written), len(waiting)) == (5, 5)
+        assert not any(one.done() for one in (*written, *waiting))
+        stepped.steps.release()
+        answers = [one.result(WAIT_S) for one in (*written, *waiting)]
+    assert answers == [f"noted {number}" for number in range(11, 21)]
+
+
+def test_half_is_told_though_the_other_half_fails(stepped: Stepped) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        written, waiting = stepped.half_written(pool, last=-1)
+        stepped.steps.release()
+        assert [one.result(WAIT_S) for one in written] == [f"noted {number}" for number in range(11, 16)]
+        assert not any(one.done() for one in waiting)
+        for _ in waiting:
+            stepped.steps.release()
+        assert isinstance(waiting[-1].exception(WAIT_S), ArithmeticError)
+        assert [one.result(WAIT_S) for one in waiting[:-1]] == [f"noted {number}" for number in range(16, 20)]
+
+
+def test_half_is_told_though_nobody_can_write_for_the_other_half(stepped: Stepped) -> None:
+    pool = ThreadPoolExecutor(1)
+    asked = [stepped.submit(number, pool) for number in range(11, 21)]
+    wait_until(lambda: len(stepped.begun) == 3)
+    pool.shutdown(wait=False)
+    stepped.steps.release()
+    assert [one.result(WAIT_S) for one in asked[:5]] == [f"noted {number}" for number in range(11, 16)]
+    assert all(isinstance(one.exception(WAIT_S), RuntimeError) for one in asked[5:])
+
+
 def test_nobody_waits_when_no_transaction_can_be_begun(tmp_path: Path) -> None:
     engine = database.create_engine(f"sqlite:///{tmp_path / 'none' / 'none.db'}")
     group: GroupCommit[int, int] = GroupCommit(lambda conn, asked: asked)
