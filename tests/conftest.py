@@ -21,7 +21,7 @@ from tests.postgres_server import PostgresServer
 from tests.postgres_server import running as postgres_running
 from tests.sharing_out import Sharing
 
-pytest_plugins = ("tests.ended", "tests.host")
+pytest_plugins = ("tests.ended", "tests.host", "tests.proof.told")
 _counter = itertools.count(1)
 
 

@@ -23,8 +23,8 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 class PostgresServer:
     """One server; what it was told to write survives when it is stopped and started again."""
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="tollgate-postgres-"))
+    def __init__(self, options: Mapping[str, str], under: Path | None = None) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="tollgate-postgres-", dir=under))
         self._user = _postgres_user()
         self._process: subprocess.Popen[bytes] | None = None
         self._options = {
@@ -38,7 +38,9 @@ class PostgresServer:
             **options,
         }
         self.own(self.home)
-        files = ("-D", str(self._files), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        files = ["-D", str(self._files), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        if under is not None:
+            files.append("--wal-segsize=1")
         subprocess.run(
             [BINARIES / "initdb", *files], user=self._user, check=True, cwd=self.home, stdout=subprocess.DEVNULL
         )
@@ -100,6 +102,10 @@ class PostgresServer:
             process.send_signal(signal.SIGQUIT)
             process.wait(10)
 
+    def has_ended(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def remove(self) -> None:
         """Stop it and leave nothing behind."""
         self.stop()
@@ -114,9 +120,9 @@ class PostgresServer:
 
 
 @contextmanager
-def running(options: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
-    """A server that answers; removed at the end."""
-    server = PostgresServer(options or {})
+def running(options: Mapping[str, str] | None = None, under: Path | None = None) -> Iterator[PostgresServer]:
+    """A server that answers; removed at the end. `under` a directory that is small, its journal is in small pieces."""
+    server = PostgresServer(options or {}, under)
     try:
         server.start()
         yield server

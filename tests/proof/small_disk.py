@@ -3,13 +3,24 @@
 import contextlib
 import os
 import resource
+import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
+from sqlalchemy.engine import Engine
+
+from runtime import database, schema
+from tests.postgres_server import PostgresServer, running
+
+BOUND_FILES = "sqlite-bound-files"
+"""The disk for which nothing is mounted."""
 _FILLER = "filler"
 _PIECE = bytes(16_384)
 _MOUNT = ("mount", "-t", "tmpfs", "-o")
@@ -25,6 +36,15 @@ class SmallDisk(Protocol):
 
     def free(self) -> None:
         """There is room again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database on a disk that can be filled; `whole` is the address of a server of which all is on that disk."""
+
+    disk: SmallDisk
+    engine: Engine
+    whole: str = ""
 
 
 class Tmpfs:
@@ -71,6 +91,70 @@ def tmpfs(folder: Path, size: str) -> Iterator[SmallDisk]:
         yield Tmpfs(folder)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+@contextmanager
+def sqlite(disk: SmallDisk, template: Path) -> Iterator[Place]:
+    """SQLite on a small disk."""
+    file = disk.folder / "tollgate.db"
+    shutil.copyfile(template, file)
+    engine = database.create_engine(f"sqlite:///{file}")
+    yield Place(disk, engine)
+    engine.dispose()
+
+
+@contextmanager
+def postgres_tables(server: PostgresServer, template: str) -> Iterator[Place]:
+    """A tablespace of PostgreSQL on a small disk, its journal elsewhere."""
+    folder = server.home / "small"
+    with tmpfs(folder, "24m") as disk:
+        server.own(folder)
+        server.command(f"CREATE TABLESPACE small LOCATION '{folder}'")
+        server.command(f"CREATE DATABASE full_disk TEMPLATE {template} TABLESPACE small")
+        engine = database.create_engine(server.address("full_disk"))
+        yield Place(disk, engine)
+        engine.dispose()
+        server.command("DROP DATABASE full_disk WITH (FORCE)")
+        server.command("DROP TABLESPACE small")
+
+
+@contextmanager
+def postgres_whole() -> Iterator[Place]:
+    """A server of PostgreSQL on a small disk with tables, journal and all; started again whenever it gives up."""
+    durable = {"synchronous_commit": "on", "max_wal_size": "4MB", "min_wal_size": "2MB"}
+    with tempfile.TemporaryDirectory(prefix="tollgate-small-") as above:
+        Path(above).chmod(0o755)
+        with (
+            tmpfs(Path(above) / "disk", "112m") as disk,
+            running(durable, disk.folder) as server,
+            started_again(server),
+        ):
+            engine = database.create_engine(server.address("postgres"))
+            with database.transaction(engine) as connection:
+                schema.upgrade(connection)
+            yield Place(disk, engine, server.address("postgres"))
+            engine.dispose()
+
+
+@contextmanager
+def started_again(server: PostgresServer) -> Iterator[None]:
+    """As the system's service manager does: `Restart=on-failure`."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.3):
+            if server.has_ended():
+                with contextlib.suppress(psycopg.OperationalError):
+                    server.start()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextmanager

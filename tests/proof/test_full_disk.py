@@ -2,7 +2,6 @@
 
 import itertools
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,54 +15,39 @@ from billing.ledger import service as ledger_service
 from runtime import database
 from runtime.database_faults import explain_fault
 from tests.clock import SettableClock
-from tests.postgres_server import PostgresServer
-from tests.proof import small_disk
+from tests.proof import small_disk, told
 from tests.proof.book import Book
 from tests.proof.counter import OPERATOR, Counter, Kind, Order, open_counter
 from tests.proof.lives import steps_of
-from tests.proof.small_disk import SmallDisk
+from tests.proof.small_disk import Place, SmallDisk
 
 LARGEST_REST_BYTES = 200_000
 SAID = ("the disk is full", "the disk refuses", "the server's disk is full")
-Place = tuple[SmallDisk, Engine]
 
 
-DISKS = ["sqlite-bound-files"]
-if small_disk.may_mount():
-    DISKS += ["sqlite-tmpfs", "postgres-tmpfs"]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """On every kind of disk there can be here."""
+    disks = told.disks(metafunc.config, (small_disk.BOUND_FILES, "sqlite-tmpfs", "postgres-tmpfs"))
+    metafunc.parametrize("place", disks, indirect=True)
 
 
-@pytest.fixture(params=DISKS)
+@pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A database on a disk that can be filled; PostgreSQL in a tablespace on it, its journal is elsewhere."""
     if request.param == "postgres-tmpfs":
-        yield from on_postgres(request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template"))
+        server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
+        with small_disk.postgres_tables(server, template) as place:
+            yield place
         return
     folder = tmp_path / "disk"
     made = small_disk.tmpfs(folder, "16m") if request.param == "sqlite-tmpfs" else small_disk.bound_files(folder)
-    with made as disk:
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "tollgate.db")
-        engine = database.create_engine(f"sqlite:///{folder / 'tollgate.db'}")
-        yield disk, engine
-        engine.dispose()
-
-
-def on_postgres(server: PostgresServer, template: str) -> Iterator[Place]:
-    folder = server.home / "small"
-    with small_disk.tmpfs(folder, "24m") as disk:
-        server.own(folder)
-        server.command(f"CREATE TABLESPACE small LOCATION '{folder}'")
-        server.command(f"CREATE DATABASE full_disk TEMPLATE {template} TABLESPACE small")
-        engine = database.create_engine(server.address("full_disk"))
-        yield disk, engine
-        engine.dispose()
-        server.command("DROP DATABASE full_disk WITH (FORCE)")
-        server.command("DROP TABLESPACE small")
+    with made as disk, small_disk.sqlite(disk, request.getfixturevalue("sqlite_template")) as place:
+        yield place
 
 
 def test_a_full_disk(place: Place, clock: SettableClock, times: Callable[[int, int], int]) -> None:
     """Fill it, work until it fails, look at the books, free it, send again what failed, and go on."""
-    must_survive(*place, clock, times(1, 20))
+    must_survive(place.disk, place.engine, clock, times(1, 20))
 
 
 def must_survive(disk: SmallDisk, engine: Engine, clock: SettableClock, rounds: int) -> None:
