@@ -88,6 +88,17 @@ def for_more(
     return refreshed(rate, granted, context, {place: one.free for place, one in standings.items()})
 
 
+def at_end(conn: Connection, account_id: int, month: str, rate: Rate, context: Context) -> Context:
+    """The context of a session that ends: with the account's month as it is by now, where that has a say.
+
+    The account is locked, so sessions side by side come to what they would one after the other.
+    """
+    if not _is_by_month(rate):
+        return context
+    used = store.month_used(conn, account_id, month, rate.service)
+    return replace(context, month_used=used.used, month_micros=used.cost_micros)
+
+
 def open_session(conn: Connection, session_id: str, context: Context) -> None:
     """Note the bundles of a new session."""
     if context.bundles:
@@ -169,7 +180,13 @@ def _fixed(
         context = replace(context, rings_ms=rings_for // _MILLISECOND)
     if terms.surcharges:
         context = replace(context, access_number=access_number.removeprefix("+"))
-    if terms.tiers or terms.precision.scope is Scope.TOTAL:
+    if _is_by_month(rate):
         month = store.month_used(conn, account_id, month_of(now), rate.service)
         context = replace(context, month_used=month.used, month_micros=month.cost_micros)
     return context
+
+
+def _is_by_month(rate: Rate) -> bool:
+    """Whether what the account used in the month changes the price."""
+    terms = rate.terms
+    return terms is not None and (bool(terms.tiers) or terms.precision.scope is Scope.TOTAL)

@@ -115,10 +115,13 @@ def terminate(
     funds = _locked_funds(conn, session.account_id)
     if not session.is_open:
         return _terminated_before(conn, session, rate, funds, context_of(conn, session, began_at))
-    context = replace(context_of(conn, session, began_at), is_answered=is_answered)
+    month = month_of(session.started_at)
+    kept = allowances.of_session(conn, session_id, session.started_at, session.context)
+    kept = allowances.at_end(conn, session.account_id, month, rate, kept)
+    context = replace(kept.begun(began_at or session.began_at), is_answered=is_answered)
     charge = final_charge(rate, session.grant, used_ms, context)
     transfer_id = None
-    store.close_session(conn, session_id, charge, now, is_answered=is_answered)
+    store.close_session(conn, session_id, charge, now, context_text(kept), is_answered=is_answered)
     ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
     counted_ms = min(charge.used_ms, session.granted_ms)
     allowances.settle(
@@ -130,7 +133,7 @@ def terminate(
         charge.billed_ms,
         charge.charged_micros,
         context,
-        month_of(session.started_at),
+        month,
     )
     if line is not None:
         usage_store.release(conn, line.ani, line.month, session.granted_ms, counted_ms)

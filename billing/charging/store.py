@@ -95,6 +95,7 @@ _CLOSE_SESSION = Prepared(
         charged_micros=sa.bindparam("price_micros"),
         ended_at=sa.bindparam("at"),
         is_answered=sa.bindparam("was_answered"),
+        context=sa.bindparam("fixed"),
     )
 )
 _HOW_ASKED = Prepared(
@@ -194,9 +195,9 @@ def extend_sessions(conn: Connection, sessions: Iterable[Session]) -> None:
 
 
 def close_session(
-    conn: Connection, session_id: str, charge: FinalCharge, now: datetime, *, is_answered: bool = True
+    conn: Connection, session_id: str, charge: FinalCharge, now: datetime, context: str, *, is_answered: bool = True
 ) -> None:
-    """Write how a locked session ended."""
+    """Write how a locked session ended, and what its price depended on in the end."""
     _CLOSE_SESSION.run(
         conn,
         session_id=session_id,
@@ -204,6 +205,7 @@ def close_session(
         price_micros=charge.charged_micros,
         at=now,
         was_answered=is_answered,
+        fixed=context,
     )
 
 

@@ -224,7 +224,7 @@ def _volume_tracks(terms: Terms, context: Context, use: Use) -> list[_Track]:
 def _tier_changes(terms: Terms, context: Context, use: Use) -> list[tuple[int, Adjust, str]]:
     if terms.volume_rule is VolumeRule.GRADUATED:
         return [(one.begins - context.month_used, one.adjust, str(one.begins)) for one in terms.tiers]
-    reached = [one for one in terms.tiers if context.month_used + use.used > one.begins]
+    reached = [one for one in terms.tiers if context.month_used + use.billed > one.begins]
     return [(0, one.adjust, str(one.begins)) for one in reached[-1:]]
 
 

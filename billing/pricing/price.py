@@ -86,8 +86,13 @@ def is_free(terms: Terms, context: Context, used: int) -> bool:
     return not (terms.fee_at_zero and (used > 0 or context.is_answered))
 
 
-def amount(terms: Terms, context: Context, parts: list[Part], *, cap: bool, has_minimum: bool) -> int:
-    """The money the parts come to: mark-up, least charge, rounding and most charge, in this order."""
+def amount(
+    terms: Terms, context: Context, parts: list[Part], *, cap: bool, has_minimum: bool, hold: bool = False
+) -> int:
+    """The money the parts come to: mark-up, least charge, rounding and most charge, in this order.
+
+    To `hold`: as much as it may come to, whatever else is added to a month whose total is rounded.
+    """
     precision = terms.precision
     denominator = terms.per * EXACT
     if precision.scope is not Scope.PART:
@@ -101,7 +106,10 @@ def amount(terms: Terms, context: Context, parts: list[Part], *, cap: bool, has_
     most = terms.maximum_charge_micros if cap else None
     if most is not None:
         exact = min(exact, most * denominator)
-    if precision.scope is Scope.TOTAL:
+    if precision.scope is Scope.TOTAL and hold:
+        multiple = precision.multiple_micros
+        total = divide_up(exact, denominator * multiple) * multiple
+    elif precision.scope is Scope.TOTAL:
         before = context.month_micros
         total = rounded(precision, before + divide_up(exact, denominator)) - rounded(precision, before)
     else:
@@ -130,21 +138,24 @@ def _total(rate: Rate, terms: Terms, context: Context, use: Use, *, hold: bool =
         if is_free(terms, context, use.used):
             return 0
         if not is_used:
-            return amount(terms, context, fee_parts(rate, terms, Use(0, 0)), cap=True, has_minimum=False)
+            return amount(terms, context, fee_parts(rate, terms, Use(0, 0)), cap=True, has_minimum=False, hold=hold)
     if timeless:
         parts = [*access_fee_parts(terms, context), *fee_parts(rate, terms, use)]
     else:
         parts = price_parts(rate, terms, context, use, hold=hold)
     has_minimum = terms.minimum_charge_micros > 0 and (timeless or any(part.kind == "use" for part in parts))
     cap = not hold or terms.maximum_rule is MaximumRule.CAPS
-    return amount(terms, context, parts, cap=cap, has_minimum=has_minimum)
+    return amount(terms, context, parts, cap=cap, has_minimum=has_minimum, hold=hold)
 
 
 def breaks(rate: Rate, terms: Terms, context: Context) -> list[int]:
     """The uses after which the price may fall."""
     found = cover.breaks(rate, terms, context.bundles) if context.bundles else []
     if terms.tiers and terms.volume_rule is VolumeRule.TOP:
-        found += [one.begins - context.month_used for one in terms.tiers]
+        for one in terms.tiers:
+            # The last use that is billed by the tier before.
+            last = largest_use(rate, terms, one.begins - context.month_used)
+            found += [] if last is None else [last]
     if any(one.covers_fees for one in context.bundles):
         # Use that is not billed is not covered either, and its fees are charged; more use may have them covered.
         free = largest_use(rate, terms, 0)

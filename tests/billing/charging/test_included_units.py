@@ -310,19 +310,24 @@ def test_a_period_ends_and_the_next_begins_with_what_rolls_over(house: House) ->
     house.assert_sound()
 
 
-def test_the_month_and_the_access_number_are_fixed_at_the_start(house: House) -> None:
+def test_sessions_side_by_side_come_to_what_they_would_one_after_the_other(house: House) -> None:
     account = house.account(9 * UNIT)
     first, beside = house.start(account, "332"), house.start(account, "332", 2 * MINUTE_MS)
     house.initiate(first)
     house.initiate(beside)
     house.terminate(first, MINUTE_MS)
     assert house.update(beside, 1, 3 * MINUTE_MS).grant.held_micros == UNIT + UNIT
-    assert house.terminate(beside, 2 * MINUTE_MS).charged_micros == UNIT + UNIT // 2
+    assert house.terminate(beside, 2 * MINUTE_MS).charged_micros == UNIT
+    assert house.terminate(beside, 999) == replace(house.terminate(beside, 2 * MINUTE_MS), is_replay=True)
     with reading(house.engine) as conn:
-        assert store.month_used(conn, account.id, "2026-03", "voice") == MonthUse(180_000, 2 * UNIT + UNIT // 2)
+        assert store.month_used(conn, account.id, "2026-03", "voice") == MonthUse(180_000, 2 * UNIT)
     third = house.start(account, "332")
     house.initiate(third)
     assert house.terminate(third, MINUTE_MS).charged_micros == UNIT // 2
+
+
+def test_the_access_number_is_fixed_at_the_start(house: House) -> None:
+    account = house.account(9 * UNIT)
     dear = house.start(account, "334", access="18005550100")
     house.initiate(dear)
     assert house.terminate(dear, MINUTE_MS).charged_micros == UNIT + UNIT // 2 + UNIT // 5 + UNIT // 10
@@ -342,6 +347,31 @@ def test_the_total_of_a_month_is_what_is_rounded(house: House) -> None:
         blocks = 30 + max(0, -(-(used_s - 30) // 7)) * 7
         exact += -(-blocks * 370_000 // 60)
     assert charged == round(exact / 10_000) * 10_000
+
+
+def test_the_total_of_a_month_is_rounded_once_for_sessions_side_by_side(house: House) -> None:
+    """Ten seconds cost 0.185, of which the half-even share would be 0.18 or 0.19 each."""
+    account = house.account(9 * UNIT)
+    opened = [house.start(account, "335") for _ in range(5)]
+    for one in opened:
+        house.initiate(one)
+    charged = sum(house.terminate(one, 1_000).charged_micros for one in opened)
+    assert charged == 5 * 185_000 // 10_000 * 10_000 == 920_000
+
+
+def test_the_tier_for_everything_is_reached_by_what_is_billed(house: House) -> None:
+    """61 s are billed as 120 s: whoever calls after that is past two minutes, whatever was used of them."""
+    account = house.account(9 * UNIT)
+    charged = []
+    for used_ms in (61_000, 1_000):
+        opened = house.start(account, "333", 2 * MINUTE_MS)
+        house.initiate(opened)
+        charged.append(house.terminate(opened, used_ms).charged_micros)
+    assert charged == [2 * UNIT, UNIT // 2]
+    both = house.account(9 * UNIT)
+    opened = house.start(both, "333", 3 * MINUTE_MS)
+    house.initiate(opened)
+    assert house.terminate(opened, 2 * MINUTE_MS + 1).charged_micros == 3 * UNIT // 2
 
 
 def test_sessions_that_race_for_one_bundle_never_use_a_unit_twice(
@@ -437,7 +467,8 @@ def _end(house: House, opened: Initiate, chance: Random) -> None:
     with reading(house.engine) as conn:
         before = charging_store.find_session(conn, opened.session_id)
         assert before is not None
-        context = replace(service.context_of(conn, before), is_answered=True)
+        context = allowances.at_end(conn, before.account_id, "2026-03", opened.rate, service.context_of(conn, before))
+        context = replace(context, is_answered=True)
     used_ms = chance.choice([0, before.granted_ms, chance.randint(0, before.granted_ms), before.granted_ms + 999])
     price = price_micros(opened.rate, min(used_ms, before.granted_ms), context)
     ended = house.terminate(opened, used_ms)
