@@ -12,7 +12,7 @@ from billing.pricing import quote as _quote
 from billing.pricing.bundles import Bundle, Draw, in_order, renewed
 from billing.pricing.increments import billed as _billed
 from billing.pricing.plain import billed_s
-from billing.pricing.quote import Running, common_time_ms
+from billing.pricing.quote import Running, common_time_ms, ends_within
 from billing.pricing.rate import NO_CONTEXT, NOTHING, VOICE, Context, Grant, Rate
 from billing.pricing.terms import Terms
 from billing.pricing.units import draws_to_hold, refreshed, with_units
@@ -33,6 +33,7 @@ __all__ = [
     "common_time_ms",
     "draws",
     "draws_to_hold",
+    "ends_within",
     "explain",
     "hangs_on_start",
     "hold_micros",

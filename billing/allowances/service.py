@@ -78,22 +78,39 @@ def of_session(conn: Connection, session_id: str, started_at: datetime, kept: st
 
 
 def for_more(
-    conn: Connection, now: datetime, session_id: str, started_at: datetime, kept: str, rate: Rate, granted: int
+    conn: Connection,
+    now: datetime,
+    account_id: int,
+    session_id: str,
+    started_at: datetime,
+    kept: str,
+    rate: Rate,
+    granted: int,
 ) -> Context:
-    """The same for a session that asks for more than it was granted: with the units that are free for it now."""
+    """The same for a session that asks for more than it was granted: with the units that are free for it now.
+
+    The month is the one as it is by now, too: what is held follows what others used of it.
+    """
     if not bundles_of_text(kept):
-        return context_of_text(kept, started_at, {})
+        return as_by_now(conn, account_id, month_of(started_at), rate, context_of_text(kept, started_at, {}))
     standings = store.of_session(conn, session_id, now)
     context = context_of_text(kept, started_at, {place: one.bundle for place, one in standings.items()})
+    context = as_by_now(conn, account_id, month_of(started_at), rate, context)
     return refreshed(rate, granted, context, {place: one.free for place, one in standings.items()})
 
 
-def at_end(conn: Connection, account_id: int, month: str, rate: Rate, context: Context) -> Context:
-    """The context of a session that ends: with the account's month as it is by now, where that has a say.
+def is_by_month(rate: Rate) -> bool:
+    """Whether what the account used in the month changes the price."""
+    terms = rate.terms
+    return terms is not None and (bool(terms.tiers) or terms.precision.scope is Scope.TOTAL)
+
+
+def as_by_now(conn: Connection, account_id: int, month: str, rate: Rate, context: Context) -> Context:
+    """The context of a session that asks for more or ends: with the month as it is by now, where that has a say.
 
     The account is locked, so sessions side by side come to what they would one after the other.
     """
-    if not _is_by_month(rate):
+    if not is_by_month(rate):
         return context
     used = store.month_used(conn, account_id, month, rate.service)
     return replace(context, month_used=used.used, month_micros=used.cost_micros)
@@ -180,13 +197,7 @@ def _fixed(
         context = replace(context, rings_ms=rings_for // _MILLISECOND)
     if terms.surcharges:
         context = replace(context, access_number=access_number.removeprefix("+"))
-    if _is_by_month(rate):
+    if is_by_month(rate):
         month = store.month_used(conn, account_id, month_of(now), rate.service)
         context = replace(context, month_used=month.used, month_micros=month.cost_micros)
     return context
-
-
-def _is_by_month(rate: Rate) -> bool:
-    """Whether what the account used in the month changes the price."""
-    terms = rate.terms
-    return terms is not None and (bool(terms.tiers) or terms.precision.scope is Scope.TOTAL)

@@ -117,9 +117,11 @@ def terminate(
         return _terminated_before(conn, session, rate, funds, context_of(conn, session, began_at))
     month = month_of(session.started_at)
     kept = allowances.of_session(conn, session_id, session.started_at, session.context)
-    kept = allowances.at_end(conn, session.account_id, month, rate, kept)
+    kept = allowances.as_by_now(conn, session.account_id, month, rate, kept)
     context = replace(kept.begun(began_at or session.began_at), is_answered=is_answered)
-    charge = final_charge(rate, session.grant, used_ms, context)
+    # What others used of the month may have made it dearer than was held for it: the rest is taken of what is free.
+    spare_micros = funds.available_micros if allowances.is_by_month(rate) else 0
+    charge = final_charge(rate, session.grant, used_ms, context, spare_micros)
     transfer_id = None
     store.close_session(conn, session_id, charge, now, context_text(kept), is_answered=is_answered)
     ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)

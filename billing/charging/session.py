@@ -18,6 +18,7 @@ from billing.rating import (
     Rate,
     billed_ms,
     charge_micros,
+    ends_within,
     hangs_on_start,
     largest_grant,
     price_micros,
@@ -329,7 +330,8 @@ def first_grant(
 def next_grant(session: Session, rate: Rate, part: Part, cap_ms: int, context: Context = NO_CONTEXT) -> Grant:
     """A larger grant for the same session, or the one it has, final if more was wanted and is not to be had.
 
-    `part` is what the account has for this session beside its own hold.
+    `part` is what the account has for this session beside its own hold. What is held never falls, not even where the
+    price does by what others used of the month.
     """
     cap_ms = min(cap_ms, session.cap_ms)
     if part.wanted <= session.granted_ms:
@@ -337,6 +339,8 @@ def next_grant(session: Session, rate: Rate, part: Part, cap_ms: int, context: C
     grant = largest_grant(rate, session.held_micros + part.funds_micros, part.wanted, cap_ms, context)
     if grant.granted_ms <= session.granted_ms:
         return Grant(session.granted_ms, session.held_micros, final=True)
+    if grant.held_micros < session.held_micros:
+        grant = replace(grant, held_micros=session.held_micros)
     return _unless_more(grant, part, cap_ms)
 
 
@@ -347,13 +351,21 @@ def _unless_more(grant: Grant, part: Part, cap_ms: int) -> Grant:
     return Grant(grant.granted_ms, grant.held_micros, final=False)
 
 
-def final_charge(rate: Rate, grant: Grant, used_ms: int, context: Context = NO_CONTEXT) -> FinalCharge:
+def final_charge(
+    rate: Rate, grant: Grant, used_ms: int, context: Context = NO_CONTEXT, spare_micros: int = 0
+) -> FinalCharge:
     """What `used_ms` comes to: never more than was granted is billed, never more than was held is charged.
 
-    Where the last grant was a part of an increment, that part is billed, not the whole increment.
+    Where the last grant was a part of an increment, that part is billed, not the whole increment. `spare_micros` is
+    what the account has beside all holds, for one whose price may have risen since it was held: by what others used
+    of the month.
     """
     used_ms = max(0, used_ms)
-    return _charged(rate, grant, used_ms, charge_micros(rate, used_ms, grant, context), context)
+    charged_micros = charge_micros(rate, used_ms, grant, context)
+    if spare_micros > 0 and not _is_part(rate, grant, used_ms):
+        price = price_micros(rate, min(used_ms, grant.granted_ms), context)
+        charged_micros = min(price, grant.held_micros + spare_micros)
+    return _charged(rate, grant, used_ms, charged_micros, context)
 
 
 def charged_before(rate: Rate, session: Session, context: Context = NO_CONTEXT) -> FinalCharge:
@@ -363,5 +375,11 @@ def charged_before(rate: Rate, session: Session, context: Context = NO_CONTEXT) 
 
 def _charged(rate: Rate, grant: Grant, used_ms: int, charged_micros: int, context: Context) -> FinalCharge:
     counted_ms = min(used_ms, grant.granted_ms)
-    is_partial = price_micros(rate, counted_ms, context) > charged_micros
+    is_partial = price_micros(rate, counted_ms, context) > charged_micros and _is_part(rate, grant, used_ms)
     return FinalCharge(used_ms, counted_ms if is_partial else billed_ms(rate, counted_ms, context), charged_micros)
+
+
+def _is_part(rate: Rate, grant: Grant, used_ms: int) -> bool:
+    """Whether the use reaches into an increment of which only a part was granted."""
+    billed_of_grant = billed_ms(rate, grant.granted_ms)
+    return ends_within(rate, grant.granted_ms) and billed_ms(rate, min(used_ms, grant.granted_ms)) == billed_of_grant

@@ -8,7 +8,7 @@ Where the price never falls and the start is known the two are the same.
 
 from dataclasses import replace
 
-from billing.money import divide, divide_up
+from billing.money import Rounding, divide, divide_up
 from billing.pricing import cover, plain
 from billing.pricing.bundles import Draw
 from billing.pricing.increments import billed, counted, largest_use, longest_of_nothing
@@ -107,8 +107,7 @@ def amount(
     if most is not None:
         exact = min(exact, most * denominator)
     if precision.scope is Scope.TOTAL and hold:
-        multiple = precision.multiple_micros
-        total = divide_up(exact, denominator * multiple) * multiple
+        total = _most_of_total(precision, divide_up(exact, denominator))
     elif precision.scope is Scope.TOTAL:
         before = context.month_micros
         total = rounded(precision, before + divide_up(exact, denominator)) - rounded(precision, before)
@@ -121,6 +120,17 @@ def rounded(precision: Precision, numerator: int, denominator: int = 1) -> int:
     """An amount as the terms round amounts, in micro-units."""
     multiple = precision.multiple_micros
     return divide(numerator, denominator * multiple, precision.mode) * multiple
+
+
+def _most_of_total(precision: Precision, micros: int) -> int:
+    """The most that so much may add to a rounded total, whatever was in it before.
+
+    Half even, an odd number of whole multiples adds one more where it lifts a half that was let go to one that is not.
+    """
+    multiple = precision.multiple_micros
+    whole, rest = divmod(micros, multiple)
+    is_lifted = precision.mode is Rounding.HALF_EVEN and multiple % 2 == 0 and whole % 2 == 1
+    return (whole + (1 if rest or is_lifted else 0)) * multiple
 
 
 def _marked_up_by_part(terms: Terms, parts: list[Part]) -> int:

@@ -43,6 +43,13 @@ def largest_grant(rate: Rate, funds_micros: int, wanted: int, cap: int, context:
     return Grant(target, held_micros, final=spent or target == cap)
 
 
+def ends_within(rate: Rate, granted: int) -> bool:
+    """Whether so much is granted only as a part of the increment it ends in: the last that the money bought."""
+    terms = rate.terms or PLAIN
+    ends = largest_use(rate, terms, billed(rate, terms, granted))
+    return ends is not None and ends > granted
+
+
 def common_time_ms(running: Sequence[Running], funds_micros: int, cap_ms: int) -> int:
     """How long all these sessions can go on together until the funds are used up; at most `cap_ms`.
 

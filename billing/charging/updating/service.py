@@ -225,7 +225,14 @@ class _Desk:
         """
         rate = ask.rate
         context = allowances.for_more(
-            self._conn, ask.at, session.session_id, session.started_at, session.context, rate, session.granted_ms
+            self._conn,
+            ask.at,
+            session.account_id,
+            session.session_id,
+            session.started_at,
+            session.context,
+            rate,
+            session.granted_ms,
         )
         if context.rings_ms:
             context = context.begun(ask.began_at or session.heard(ask.used_ms, ask.at).began_at)

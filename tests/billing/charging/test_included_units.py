@@ -48,9 +48,24 @@ ROWS: tuple[dict[str, str], ...] = (
     {"prefix": "334", "price_per_minute": "1", "increments": "1", "surcharges": "1800 0.5 fee=0.2 share=10%"},
     {"prefix": "335", "price_per_minute": "0.37", "increments": "30/7", "rounding": "half-even 2 total"},
     {"prefix": "336", "price_per_minute": "1", "steps": "90 50% fee=0.3", "free": "20", "last_money": "keep"},
+    {"prefix": "338", "price_per_minute": "0.1", "increments": "60", "tiers": "120 0.5; 300 1"},
+    {"prefix": "339", "price_per_minute": "0.3", "increments": "1", "rounding": "half-even 0 total"},
+    {"prefix": "330", "price_per_minute": "0.37", "increments": "30/7", "rounding": "up 1 total"},
+    {"prefix": "3311", "price_per_minute": "0.37", "increments": "30/7", "rounding": "down 2 total"},
+    {
+        "prefix": "3312",
+        "price_per_minute": "0.37",
+        "increments": "60/6",
+        "rounding": "half-up 1 total",
+        "tiers": "90 0.2",
+    },
     {"prefix": "337", "price_per_minute": "0.9", "maximum_charge": "2", "disconnect_fee": "0.05", "fee_at_zero": "yes"},
 )
-PREFIXES = [row["prefix"] for row in ROWS]
+DEARER = "338"
+"""What others use of the month may make it cost more than was held."""
+PREFIXES = [row["prefix"] for row in ROWS if row["prefix"] != DEARER]
+BY_MONTH = ("332", "335", "338", "339", "330", "3311", "3312")
+"""Where one record of all comes to a sum that does not hang on how it is cut."""
 
 
 @dataclass(slots=True)
@@ -316,7 +331,7 @@ def test_sessions_side_by_side_come_to_what_they_would_one_after_the_other(house
     house.initiate(first)
     house.initiate(beside)
     house.terminate(first, MINUTE_MS)
-    assert house.update(beside, 1, 3 * MINUTE_MS).grant.held_micros == UNIT + UNIT
+    assert house.update(beside, 1, 3 * MINUTE_MS).grant.held_micros == UNIT + UNIT // 2
     assert house.terminate(beside, 2 * MINUTE_MS).charged_micros == UNIT
     assert house.terminate(beside, 999) == replace(house.terminate(beside, 2 * MINUTE_MS), is_replay=True)
     with reading(house.engine) as conn:
@@ -372,6 +387,66 @@ def test_the_tier_for_everything_is_reached_by_what_is_billed(house: House) -> N
     opened = house.start(both, "333", 3 * MINUTE_MS)
     house.initiate(opened)
     assert house.terminate(opened, 2 * MINUTE_MS + 1).charged_micros == 3 * UNIT // 2
+
+
+def test_a_half_that_was_let_go_is_lifted_by_whole_amounts_and_held_for(house: House) -> None:
+    """0.50 is rounded to 0, and 1.00 more to 2: more than the second costs alone."""
+    account = house.account(3 * UNIT)
+    first, second = house.start(account, "339", 100_000), house.start(account, "339", 200_000)
+    house.initiate(first)
+    answer = house.initiate(second)
+    assert isinstance(answer, Granted)
+    assert house.terminate(first, 100_000).charged_micros == 0
+    assert house.terminate(second, 200_000).charged_micros == 2 * UNIT
+    assert house.money(account) == (UNIT, 0)
+
+
+@pytest.mark.parametrize("prefix", BY_MONTH)
+def test_sessions_side_by_side_cost_what_one_record_of_them_would(
+    house: House, prefix: str, times: Callable[[int, int], int]
+) -> None:
+    """In whatever order they start, are extended and end, where the account has the money."""
+    for seed in range(times(4, 200)):
+        chance = Random(seed)
+        account = house.account(500 * UNIT)
+        waiting = [house.start(account, prefix, chance.randint(1, 200_000)) for _ in range(chance.randint(2, 6))]
+        running: list[tuple[Initiate, int]] = []
+        billed_ms = charged_micros = 0
+        while waiting or running:
+            if waiting and (not running or chance.random() < 0.6):
+                answer = house.initiate(opened := waiting.pop())
+                assert isinstance(answer, Granted)
+                running.append((opened, answer.grant.granted_ms))
+                continue
+            opened, granted_ms = running.pop(chance.randrange(len(running)))
+            if chance.random() < 0.3:
+                granted_ms = house.update(opened, 1, granted_ms + 60_000).grant.granted_ms
+            ended = house.terminate(opened, used_ms := chance.choice([0, granted_ms, chance.randint(0, granted_ms)]))
+            assert house.terminate(opened, used_ms + 1) == replace(ended, is_replay=True)
+            billed_ms += ended.billed_ms
+            charged_micros += ended.charged_micros
+        rate = house.rate(prefix)
+        context = Context(house.clock.now(), is_answered=True)
+        one = replace(rate, initial_s=1, increment_s=1, minimum_s=0)
+        assert charged_micros == price_micros(one, billed_ms, context), (seed, billed_ms)
+        assert house.money(account) == (500 * UNIT - charged_micros, 0)
+    house.assert_sound()
+
+
+def test_sessions_side_by_side_never_charge_below_the_limit(house: House, times: Callable[[int, int], int]) -> None:
+    """Tiers that cost more, and little money: what is not there is not charged."""
+    for seed in range(times(5, 200)):
+        chance = Random(seed)
+        account = house.account(chance.randint(0, 2 * UNIT), limit_micros=chance.choice([0, UNIT]))
+        opened = [house.start(account, chance.choice([DEARER, "339", "335"]), 120_000) for _ in range(6)]
+        running = [(one, answer) for one in opened if isinstance(answer := house.initiate(one), Granted)]
+        chance.shuffle(running)
+        for one, answer in running:
+            house.terminate(one, answer.grant.granted_ms)
+            balance_micros, held_micros = house.money(account)
+            assert balance_micros - held_micros >= -account.limit_micros
+        assert house.money(account)[1] == 0
+    house.assert_sound()
 
 
 def test_sessions_that_race_for_one_bundle_never_use_a_unit_twice(
@@ -467,7 +542,9 @@ def _end(house: House, opened: Initiate, chance: Random) -> None:
     with reading(house.engine) as conn:
         before = charging_store.find_session(conn, opened.session_id)
         assert before is not None
-        context = allowances.at_end(conn, before.account_id, "2026-03", opened.rate, service.context_of(conn, before))
+        context = allowances.as_by_now(
+            conn, before.account_id, "2026-03", opened.rate, service.context_of(conn, before)
+        )
         context = replace(context, is_answered=True)
     used_ms = chance.choice([0, before.granted_ms, chance.randint(0, before.granted_ms), before.granted_ms + 999])
     price = price_micros(opened.rate, min(used_ms, before.granted_ms), context)
