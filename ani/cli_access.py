@@ -8,6 +8,7 @@ from runtime.command import open_pepper, staff_name
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from ani.access.service import Staff
     from runtime.settings import Settings
 
 
@@ -23,3 +24,11 @@ def keep_who_looked(
     from runtime.clock import SystemClock
 
     record_reads(engine, SystemClock(), open_pepper(settings, engine), people, by=staff_name(), reason=what)
+
+
+def staff_of(settings: "Settings", engine: "Engine") -> "Staff":
+    """Whoever runs the command, as he is kept with what he changes."""
+    from ani.access.service import Staff
+    from runtime.clock import SystemClock
+
+    return Staff(SystemClock(), open_pepper(settings, engine), staff_name())

@@ -12,7 +12,7 @@ from billing.pricing import quote as _quote
 from billing.pricing.bundles import Bundle, Draw, in_order, renewed
 from billing.pricing.increments import billed as _billed
 from billing.pricing.plain import billed_s
-from billing.pricing.quote import Running, common_time_ms, ends_within
+from billing.pricing.quote import Running, common_time_ms
 from billing.pricing.rate import NO_CONTEXT, NOTHING, VOICE, Context, Grant, Rate
 from billing.pricing.terms import Terms
 from billing.pricing.units import draws_to_hold, refreshed, with_units
@@ -33,11 +33,11 @@ __all__ = [
     "common_time_ms",
     "draws",
     "draws_to_hold",
-    "ends_within",
     "explain",
     "hangs_on_start",
     "hold_micros",
     "in_order",
+    "is_part",
     "largest_grant",
     "price_micros",
     "refreshed",
@@ -110,6 +110,15 @@ def draws(rate: Rate, used_ms: int, context: Context) -> tuple[Draw, ...]:
     return _price.draws(rate, used_ms, context)
 
 
-def explain(rate: Rate, used_ms: int, context: Context = NO_CONTEXT) -> list[str]:
-    """How the price of `used_ms` comes about, a step a line."""
+def explain(rate: Rate, used_ms: int, context: Context = NO_CONTEXT, grant: Grant | None = None) -> list[str]:
+    """How the price of `used_ms` comes about, a step a line; of a part of an increment, where only that was granted."""
+    if grant is not None and is_part(rate, grant, used_ms) and price_micros(rate, used_ms, context) > grant.held_micros:
+        return _explain.explain_part(rate, used_ms, context, grant)
     return _explain.explain(rate, used_ms, context)
+
+
+def is_part(rate: Rate, grant: Grant, used_ms: int) -> bool:
+    """Whether the use reaches into an increment of which only a part was granted: the last that the money bought."""
+    if not _quote.ends_within(rate, grant.granted_ms):
+        return False
+    return billed_ms(rate, min(used_ms, grant.granted_ms)) == billed_ms(rate, grant.granted_ms)

@@ -265,7 +265,7 @@ class BackOffice:
     def _offered(
         self, connection: Connection, plan: Plan, payer: Payer, destination: Destination, dnis: str
     ) -> Offer | Unmet | StrEnum:
-        shelf = self._shelf
+        shelf, profile = self._shelf, plan.profile
         now = shelf.clock.now()
         line = condition_store.line_terms(connection, payer.account_id, plan.ani)
         condition = line.condition if line else None
@@ -273,7 +273,7 @@ class BackOffice:
         refusal = judge(condition.terms, plan.ani, destination, now) if condition else None
         if refusal is not None:
             return Unmet(refusal, told)
-        rate = shelf.rates.rate_for(payer.tariff_id or plan.profile.tariff_id, destination.e164, now)
+        rate = shelf.rates.rate_for(payer.tariff_id or profile.tariff_id, destination.e164, now, profile.sells)
         trunks = tuple(route.trunk for route in shelf.routes.routes_for(destination.e164))
         if not isinstance(rate, Rate) or not trunks:
             return CallRefusal.NO_ROUTE if isinstance(rate, Rate) else rate

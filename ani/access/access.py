@@ -6,12 +6,16 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What staff did with a person's data; IMPORT: took over what another record tells of him, under others' names."""
+    """What staff did with a person's data; IMPORT: took over what another record tells of him, under others' names.
+
+    CHANGE: of his account, by what it is priced or what it may.
+    """
 
     READ = "read"
     EXPORT = "export"
     IMPORT = "import"
     ERASE = "erase"
+    CHANGE = "change"
 
 
 @dataclass(frozen=True, slots=True)

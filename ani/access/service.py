@@ -1,6 +1,7 @@
 """Keeping who looked at whose data. A person stands in the record as a keyed hash of his line or his account's id."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -32,6 +33,25 @@ def _named(line: str, account_id: int | None) -> list[tuple[str, str]]:
 def record(conn: Connection, clock: Clock, subject_hashes: list[str], *, by: str, action: Action, reason: str) -> None:
     """Keep it in a transaction the caller opened: with what was done, or not at all."""
     store.add(conn, subject_hashes, Access(clock.now(), by[:80], action, reason[:400]))
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who changes something, and what it is kept with."""
+
+    clock: Clock
+    pepper: Pepper
+    name: str
+
+    def keep_change(self, conn: Connection, account_id: int, what: str) -> None:
+        """Keep in the transaction of the change what he did to an account: with it, or not at all."""
+        named = names(self.pepper, "", account_id)
+        record(conn, self.clock, named, by=self.name, action=Action.CHANGE, reason=what)
+
+
+def changes(conn: Connection, pepper: Pepper, account_id: int, limit: int = 100) -> list[Access]:
+    """What staff changed of an account, the newest first."""
+    return store.accesses(conn, every_name(pepper, "", account_id), limit, Action.CHANGE)
 
 
 def record_reads(

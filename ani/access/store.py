@@ -24,11 +24,12 @@ def add(conn: Connection, subject_hashes: Sequence[str], access: Access) -> None
     conn.execute(sa.insert(personal_access), rows)
 
 
-def accesses(conn: Connection, subject_hashes: Sequence[str], limit: int) -> list[Access]:
-    """Who looked, the newest first."""
+def accesses(conn: Connection, subject_hashes: Sequence[str], limit: int, action: Action | None = None) -> list[Access]:
+    """Who looked, changed or erased, or only who did this one; the newest first."""
     found = conn.execute(
         sa.select(personal_access.c.at, personal_access.c.made_by, personal_access.c.action, personal_access.c.reason)
         .where(personal_access.c.subject_hash.in_(subject_hashes))
+        .where(sa.true() if action is None else personal_access.c.action == action.value)
         .order_by(personal_access.c.at.desc(), personal_access.c.id.desc())
         .limit(limit)
     )

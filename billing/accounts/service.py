@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
+from ani.access.service import Staff
 from ani.lockout.lockout import UNKNOWN_WAY, Limits, Tell, Way, tell_nobody
 from ani.lockout.store import is_locked, record_wrong
 from ani.typed_line import typed_line
@@ -28,6 +29,7 @@ from billing.accounts.issuing.service import draw_pin
 from billing.accounts.own_tariff.service import tariff_id_of
 from billing.cards.card import TopUpRefusal
 from billing.cards.redeeming.service import ToppedUp, open_by_pin, pay_in
+from billing.money import format_amount
 from billing.operators.store import operator_named
 from runtime.clock import Clock
 from runtime.database import reading, transaction
@@ -173,10 +175,11 @@ def create_account(
     number: str | None = None,
     limit_micros: int = 0,
     tariff: str | None = None,
+    by: Staff | None = None,
 ) -> Account:
     """A new account without money, in its operator's currency; its number is drawn at random unless it is given.
 
-    `tariff` names the one of its own, which prices its calls in place of the service's.
+    `tariff` names the one of its own, which prices its calls in place of the service's. Who made it is kept.
     """
     if number is not None and not is_account_number(number):
         raise StaffError("number: 1 to 32 letters, digits and dashes")
@@ -198,6 +201,9 @@ def create_account(
             at=clock.now(),
             tariff_id=tariff_id_of(conn, operator.id, tariff, operator.currency, "account"),
         )
+        if by is not None:
+            priced = "" if tariff is None else f", tariff {tariff}"
+            by.keep_change(conn, account_id, f"account create: limit {format_amount(limit_micros)}{priced}")
         found = store.account_by_id(conn, account_id)
     if found is None:
         raise RuntimeError("an account that was just written is not there")

@@ -41,7 +41,8 @@ class Explanation:
             return []
         used_ms = 0 if self.cdr is None else self.cdr.used_ms
         granted_ms = 0 if self.session is None else self.session.granted_ms
-        steps = explain_rate(self.rate, min(used_ms, granted_ms), self.context)
+        grant = None if self.session is None else self.session.grant
+        steps = explain_rate(self.rate, min(used_ms, granted_ms), self.context, grant)
         if used_ms > granted_ms:
             steps.append(f"used {used_ms} ms, granted {granted_ms} ms: what was not granted is not billed")
         if self.cdr is not None and self.cdr.charged_micros:

@@ -80,7 +80,7 @@ def initiate(
     valid_until_at = now + grant.granted_ms * _MILLISECOND + opened.valid_for
     if opened.begins_now:
         valid_until_at = now + valid_for(grant.granted_ms, 0, by_time=goes_by_time(opened.rate))
-    store.add_session(conn, opened, grant, now, valid_until_at, context_text(context))
+    store.add_session(conn, opened, grant, now, valid_until_at, _kept_text(opened.service, opened.rate, context))
     allowances.open_session(conn, opened.session_id, context)
     allowances.hold(conn, opened.session_id, opened.rate, grant.granted_ms, context)
     store.add_request(conn, opened.session_id, 0, "initiate", opened.wanted_ms, grant, now)
@@ -115,15 +115,13 @@ def terminate(
     funds = _locked_funds(conn, session.account_id)
     if not session.is_open:
         return _terminated_before(conn, session, rate, funds, context_of(conn, session, began_at))
-    month = month_of(session.started_at)
-    kept = allowances.of_session(conn, session_id, session.started_at, session.context)
-    kept = allowances.as_by_now(conn, session.account_id, month, rate, kept)
+    kept = _kept_by_now(conn, session, rate)
     context = replace(kept.begun(began_at or session.began_at), is_answered=is_answered)
     # What others used of the month may have made it dearer than was held for it: the rest is taken of what is free.
     spare_micros = funds.available_micros if allowances.is_by_month(rate) else 0
     charge = final_charge(rate, session.grant, used_ms, context, spare_micros)
     transfer_id = None
-    store.close_session(conn, session_id, charge, now, context_text(kept), is_answered=is_answered)
+    store.close_session(conn, session_id, charge, now, _kept_text(session.service, rate, kept), is_answered=is_answered)
     ledger_store.move(conn, session.account_id, -charge.charged_micros, -session.held_micros)
     counted_ms = min(charge.used_ms, session.granted_ms)
     allowances.settle(
@@ -135,7 +133,7 @@ def terminate(
         charge.billed_ms,
         charge.charged_micros,
         context,
-        month,
+        month_of(session.started_at),
     )
     if line is not None:
         usage_store.release(conn, line.ani, line.month, session.granted_ms, counted_ms)
@@ -164,8 +162,17 @@ def context_of(conn: Connection, session: Session, began_at: datetime | None = N
 
 def rate_of(conn: Connection, session: Session) -> Rate:
     """The rate a session was opened with."""
-    service = VOICE if session.service == CALL else session.service
-    return tariff_store.rate_of_session(conn, session.tariff_version_id, session.rate_prefix, service)
+    return tariff_store.rate_of_session(conn, session.tariff_version_id, session.rate_prefix, session.sold_as)
+
+
+def _kept_by_now(conn: Connection, session: Session, rate: Rate) -> Context:
+    """What was fixed when a session of a locked account started, with the month as it is by now."""
+    kept = allowances.of_session(conn, session.session_id, session.started_at, session.context)
+    return allowances.as_by_now(conn, session.account_id, month_of(session.started_at), rate, kept)
+
+
+def _kept_text(service: str, rate: Rate, context: Context) -> str:
+    return context_text(context, rate.service if service == CALL and rate.service != VOICE else "")
 
 
 def goes_by_time(rate: Rate) -> bool:

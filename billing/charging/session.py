@@ -11,15 +11,17 @@ from datetime import datetime, timedelta
 from billing.charging.sharing import Part, Sharer
 from billing.charging.validity import valid_for
 from billing.ledger.transfer import ChangedReplayError
+from billing.pricing.kept import sold_as_of_text
 from billing.rating import (
     NO_CONTEXT,
+    VOICE,
     Context,
     Grant,
     Rate,
     billed_ms,
     charge_micros,
-    ends_within,
     hangs_on_start,
+    is_part,
     largest_grant,
     price_micros,
 )
@@ -187,7 +189,16 @@ class Session:
 
     def is_priced_by(self, rate: Rate) -> bool:
         """Whether it was opened with this rate."""
-        return (self.tariff_version_id, self.rate_prefix) == (rate.tariff_version_id, rate.prefix)
+        return (self.tariff_version_id, self.rate_prefix, self.sold_as) == (
+            rate.tariff_version_id,
+            rate.prefix,
+            rate.service,
+        )
+
+    @property
+    def sold_as(self) -> str:
+        """Whose rates of the tariff price it."""
+        return self.service if self.service != CALL else sold_as_of_text(self.context) or VOICE
 
     @property
     def began_at(self) -> datetime | None:
@@ -330,8 +341,7 @@ def first_grant(
 def next_grant(session: Session, rate: Rate, part: Part, cap_ms: int, context: Context = NO_CONTEXT) -> Grant:
     """A larger grant for the same session, or the one it has, final if more was wanted and is not to be had.
 
-    `part` is what the account has for this session beside its own hold. What is held never falls, not even where the
-    price does by what others used of the month.
+    `part` is what the account has for this session beside its own hold.
     """
     cap_ms = min(cap_ms, session.cap_ms)
     if part.wanted <= session.granted_ms:
@@ -339,8 +349,6 @@ def next_grant(session: Session, rate: Rate, part: Part, cap_ms: int, context: C
     grant = largest_grant(rate, session.held_micros + part.funds_micros, part.wanted, cap_ms, context)
     if grant.granted_ms <= session.granted_ms:
         return Grant(session.granted_ms, session.held_micros, final=True)
-    if grant.held_micros < session.held_micros:
-        grant = replace(grant, held_micros=session.held_micros)
     return _unless_more(grant, part, cap_ms)
 
 
@@ -362,7 +370,7 @@ def final_charge(
     """
     used_ms = max(0, used_ms)
     charged_micros = charge_micros(rate, used_ms, grant, context)
-    if spare_micros > 0 and not _is_part(rate, grant, used_ms):
+    if spare_micros > 0 and not is_part(rate, grant, used_ms):
         price = price_micros(rate, min(used_ms, grant.granted_ms), context)
         charged_micros = min(price, grant.held_micros + spare_micros)
     return _charged(rate, grant, used_ms, charged_micros, context)
@@ -375,11 +383,5 @@ def charged_before(rate: Rate, session: Session, context: Context = NO_CONTEXT) 
 
 def _charged(rate: Rate, grant: Grant, used_ms: int, charged_micros: int, context: Context) -> FinalCharge:
     counted_ms = min(used_ms, grant.granted_ms)
-    is_partial = price_micros(rate, counted_ms, context) > charged_micros and _is_part(rate, grant, used_ms)
+    is_partial = price_micros(rate, counted_ms, context) > charged_micros and is_part(rate, grant, used_ms)
     return FinalCharge(used_ms, counted_ms if is_partial else billed_ms(rate, counted_ms, context), charged_micros)
-
-
-def _is_part(rate: Rate, grant: Grant, used_ms: int) -> bool:
-    """Whether the use reaches into an increment of which only a part was granted."""
-    billed_of_grant = billed_ms(rate, grant.granted_ms)
-    return ends_within(rate, grant.granted_ms) and billed_ms(rate, min(used_ms, grant.granted_ms)) == billed_of_grant

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ani.cli_access import keep_who_looked
+from ani.cli_access import keep_who_looked, staff_of
 from runtime.command import (
     AsJson,
     CommandError,
@@ -16,6 +16,7 @@ from runtime.command import (
     confirm,
     money_document,
     open_engine,
+    open_pepper,
     open_settings,
     print_document,
     print_done,
@@ -57,7 +58,8 @@ def create(
     from runtime.clock import SystemClock
 
     limit_micros = amount_of(limit)
-    engine = open_engine(open_settings(), dry_run=dry_run)
+    settings = open_settings()
+    engine = open_engine(settings, dry_run=dry_run)
     made = service.create_account(
         engine,
         SystemClock(),
@@ -66,6 +68,7 @@ def create(
         number=number,
         limit_micros=limit_micros,
         tariff=tariff,
+        by=staff_of(settings, engine),
     )
     if as_json:
         print_document(_document(made))
@@ -111,21 +114,27 @@ def credit(
 
 
 def show(account: AccountNumber, as_json: AsJson = False) -> None:
-    """Show an account, its lines and its PINs (never their digits); who looked is kept."""
+    """Show an account, its lines, its PINs (never their digits) and what staff changed of it; who looked is kept."""
+    from ani.access.service import changes
     from billing.accounts import service
     from billing.accounts.own_tariff.service import name_of
     from runtime.clock import SystemClock
+    from runtime.database import reading
 
     settings = open_settings()
     engine = open_engine(settings)
     found, lines, pins = service.describe_account(engine, account)
     keep_who_looked(settings, engine, [("", found.id), *((line.ani, found.id) for line in lines)], "account show")
     tariff = name_of(engine, found)
+    with reading(engine) as conn:
+        changed = changes(conn, open_pepper(settings, engine), found.id)
     now = SystemClock().now()
     if as_json:
         line_documents = [_line_document(line) for line in lines]
         shown_pins = [_pin_document(pin, now) for pin in pins]
-        print_document(_document(found) | {"tariff": tariff, "lines": line_documents, "pins": shown_pins})
+        done = [{"at": one.at, "by": one.by, "what": one.reason} for one in changed]
+        shown_parts = {"tariff": tariff, "lines": line_documents, "pins": shown_pins, "changes": done}
+        print_document(_document(found) | shown_parts)
         return
     print_record(
         {
@@ -149,6 +158,8 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
         of = f" of {pin.range_name}" if pin.range_name else ""
         word = "valid" if pin.is_valid(now) else "not valid"
         print_record({"pin": f"{pin.id}{of} issued {pin.issued_at}{until} {word}, used {pin.uses} times"})
+    for one in changed:
+        print_record({"change": f"{one.at:%Y-%m-%d %H:%M:%S} by {one.by}: {one.reason}"})
 
 
 def set_terms(
@@ -158,12 +169,14 @@ def set_terms(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set by what an account is priced; calls and sessions that are up keep their price."""
+    """Set by what an account is priced; calls and sessions that are up keep their price. Who did it is kept."""
     from billing.accounts.own_tariff import service
 
     if no_tariff == (tariff is not None):
         raise CommandError("give --tariff NAME or --no-tariff", ExitCode.USAGE)
-    changed = service.set_tariff(open_engine(open_settings(), dry_run=dry_run), account, tariff)
+    settings = open_settings()
+    engine = open_engine(settings, dry_run=dry_run)
+    changed = service.set_tariff(engine, account, tariff, staff_of(settings, engine))
     if as_json:
         print_document({"account": changed.number, "tariff": tariff, "dry_run": dry_run})
     else:

@@ -23,6 +23,7 @@ from runtime.command import (
 if TYPE_CHECKING:
     from ani.qualification.proof import Fallback
     from billing.operators.operator import Reach
+    from billing.tariffs.tariff import Service
     from billing.thresholds.threshold import FirstThresholds
 
 OperatorCode = Annotated[str, typer.Argument(metavar="OPERATOR", help="Code of the operator.")]
@@ -43,6 +44,7 @@ def attach(app: typer.Typer) -> None:
     profiles.command("create", epilog="Example: tollgate profile create acme talk --tariff standard --age-check")(
         create_profile
     )
+    profiles.command("set", epilog="Example: tollgate profile set acme hotline --sells premium")(set_profile)
     profiles.command("list", epilog="Example: tollgate profile list")(list_profiles)
     numbers = command_group(app, "number", "Toll numbers: which service a number reaches.")
     numbers.command("create", epilog="Example: tollgate number create +19005550100 acme talk")(create_number)
@@ -128,6 +130,7 @@ def create_profile(
     pin_range: Annotated[str, typer.Option(help="Range that PINs issued by phone are taken from.")] = "",
     ssn_digits: Annotated[int, typer.Option(help="Of the social security number: 4 or 9.")] = 4,
     fallback: Annotated[str, typer.Option(help="Asked for when that fails: none, birth-date, licence, name.")] = "none",
+    sells: Annotated[str, typer.Option(help="Whose rates of the tariff price its calls: voice, premium.")] = "voice",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -149,6 +152,7 @@ def create_profile(
         pin_range,
         ssn_digits,
         _fallback_of(fallback),
+        _service_of(sells),
     )
     engine = open_engine(open_settings(), dry_run=dry_run)
     first = _line_cap(line_cap_s)
@@ -166,6 +170,33 @@ def _line_cap(seconds: int) -> "FirstThresholds | None":
     from runtime.clock import SystemClock
 
     return FirstThresholds(Thresholds(line_s=seconds), staff_name(), SystemClock().now()) if seconds else None
+
+
+def set_profile(
+    operator: OperatorCode,
+    name: Annotated[str, typer.Argument(help="Name of the service.")],
+    sells: Annotated[str, typer.Option(help="Whose rates of the tariff price its calls: voice, premium.")],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set by which rates of its tariff a service is sold; calls that are up keep their price."""
+    from billing.operators import service
+
+    wanted = _service_of(sells)
+    service.set_sells(open_engine(open_settings(), dry_run=dry_run), operator, name, wanted)
+    if as_json:
+        print_document({"operator_code": operator, "name": name, "sells": wanted.value, "dry_run": dry_run})
+    else:
+        print_done(f"profile {operator}/{name} sells {wanted}")
+
+
+def _service_of(text: str) -> "Service":
+    from billing.tariffs.tariff import RateFieldError, Service, read_service
+
+    try:
+        return Service(read_service(text))
+    except RateFieldError as error:
+        raise CommandError(f"--sells: {error}", ExitCode.USAGE) from None
 
 
 def _fallback_of(text: str) -> "Fallback":
@@ -187,12 +218,23 @@ def list_profiles(as_json: AsJson = False) -> None:
         return
     print_table(
         "service profiles",
-        ("operator", "profile", "tariff", "language", "age check", "issue pin", "session cap s", "month cap s"),
+        (
+            "operator",
+            "profile",
+            "tariff",
+            "sells",
+            "language",
+            "age check",
+            "issue pin",
+            "session cap s",
+            "month cap s",
+        ),
         [
             (
                 profile.operator_code,
                 profile.name,
                 profile.tariff_name,
+                profile.sells,
                 profile.language,
                 profile.minimum_age if profile.age_check else "no",
                 "yes" if profile.issue_pin else "no",

@@ -89,7 +89,9 @@ def price_number(
     *,
     name: Annotated[str, typer.Option("--tariff", help="Tariff.")] = DEFAULT_TARIFF,
     operator: OperatorCode = None,
-    service: Annotated[str, typer.Option(help="voice, data, message ...: whose rates are asked for.")] = "voice",
+    service: Annotated[
+        str, typer.Option(help="voice, premium, data ...: whose rates; what --access sells when not given.")
+    ] = "",
     seconds: Annotated[str, typer.Option(help="Length of the call to price, to the millisecond: 75, 12.5")] = "60",
     units: Annotated[int | None, typer.Option(min=0, help="Bytes or units to price, where no time is.")] = None,
     balance: Annotated[str, typer.Option(help="Also: how long this much money lasts.")] = "",

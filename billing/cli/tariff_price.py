@@ -14,6 +14,8 @@ from billing.bundles.offer import show_quantity
 from billing.cli.tariff_load import read_moment
 from billing.cli.tariff_view import rate_row
 from billing.money import AmountError, format_amount, parse_amount
+from billing.operators.operator import normal_dnis
+from billing.operators.store import profile_for
 from billing.pricing.terms import Measure
 from billing.rating import VOICE, Bundle, Context, Rate, billed_ms, explain, largest_grant, price_micros
 from billing.tariffs import service
@@ -42,7 +44,8 @@ class Ask:
     balance: str
     cap_s: int
     at: str
-    service: str = VOICE
+    service: str = ""
+    """Whose rates; empty for what the access number sells, else voice."""
     units: int | None = None
     access: str = ""
     month_used: int = 0
@@ -87,7 +90,7 @@ def price(ask: Ask, *, as_json: bool) -> int:
     with database.reading(command.open_engine(command.open_settings())) as conn:
         owner = service.find_owner(conn, ask.operator)
         tariff = service.find_tariff(conn, owner, ask.tariff)
-        group = _service(ask.service)
+        group = _service(ask.service or _sold_at(conn, ask.access))
         e164 = _e164(ask.number, owner.home_country) if group in BY_NUMBER else ask.number.lower()
         answer = service.price_of_number(conn, tariff.id, e164, moment, group)
         account = _account(conn, ask.account) if ask.account else None
@@ -190,6 +193,13 @@ def _e164(number: str, home_country: str) -> str:
     if destination is None:
         raise CommandError("NUMBER: not one that can be dialled; write + and the country code", ExitCode.USAGE)
     return destination.e164
+
+
+def _sold_at(conn: Connection, access: str) -> str:
+    """What the service sells that this access number reaches; voice where none does."""
+    number = normal_dnis(access)
+    profile = None if number is None else profile_for(conn, number)
+    return VOICE if profile is None else profile.sells
 
 
 def _service(text: str) -> str:

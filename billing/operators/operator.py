@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ani.qualification.proof import SSN_OF_DIGITS, Fallback
+from billing.tariffs.tariff import BY_NUMBER, Service
 
 _DNIS = re.compile(r"\+?([0-9]{2,15})")
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
@@ -65,6 +66,7 @@ class ProfileTerms:
     pin_range: str = ""
     ssn_digits: int = 4
     fallback: Fallback = Fallback.NONE
+    sells: Service = Service.VOICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class ServiceProfile:
     fallback: Fallback = Fallback.NONE
     terms_version: int = 0
     credit_check: bool = False
+    sells: Service = Service.VOICE
+    """Whose rates price its calls, in the tariff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,8 @@ def check_profile(name: str, terms: ProfileTerms) -> None:
         "session cap": (terms.session_cap_s, 1, 86_400),
         "month cap": (terms.month_cap_s, 1, 31 * 86_400),
     }
+    if terms.sells not in BY_NUMBER:
+        raise BadFieldError(f"sells: one of {', '.join(sorted(BY_NUMBER))}, whose rates are found by the number called")
     if terms.ssn_digits not in SSN_OF_DIGITS:
         raise BadFieldError("ssn digits: 4 or 9")
     for field, (value, least, most) in limits.items():

@@ -15,6 +15,7 @@ from billing.operators.operator import (
     normal_dnis,
 )
 from billing.pins.store import has_range
+from billing.tariffs.tariff import BY_NUMBER, Service
 from billing.thresholds.store import set_thresholds
 from billing.thresholds.threshold import EVERY_TIER, FirstThresholds
 from runtime.database import reading, transaction
@@ -84,6 +85,18 @@ def create_profile(
         if first is not None:
             set_thresholds(conn, made.id, EVERY_TIER, first.thresholds, first.set_by, first.set_at)
         return made
+
+
+def set_sells(engine: Engine, operator_code: str, name: str, service: Service) -> None:
+    """Let a service be sold by these rates of its tariff; calls that are up keep their price.
+
+    Raises NotFoundError, or StaffError for rates that are not found by the number called.
+    """
+    if service not in BY_NUMBER:
+        raise StaffError(f"sells: one of {', '.join(sorted(BY_NUMBER))}, whose rates are found by the number called")
+    with transaction(engine) as conn:
+        found = _profile(store.profile_named(conn, operator_code, name), operator_code, name)
+        store.set_sells(conn, found.id, service)
 
 
 def find_profile(engine: Engine, operator_code: str, name: str) -> ServiceProfile:

@@ -20,6 +20,7 @@ from billing.operators.operator import (
 )
 from billing.operators.tables import access_number, operator, service_profile
 from billing.tariffs.tables import tariff
+from billing.tariffs.tariff import Service
 from runtime.frozen import maker
 from runtime.prepared import Prepared
 
@@ -49,6 +50,7 @@ _PROFILE: sa.Select[Any] = (
         service_profile.c.fallback,
         service_profile.c.terms_version,
         service_profile.c.credit_check,
+        service_profile.c.sells,
     )
     .join(operator, operator.c.id == service_profile.c.operator_id)
     .join(tariff, tariff.c.id == service_profile.c.tariff_id)
@@ -59,6 +61,7 @@ _WORDS: tuple[tuple[int, type[StrEnum]], ...] = (
     (_FIELDS.index("reach"), Reach),
     (_FIELDS.index("unidentified"), Unidentified),
     (_FIELDS.index("fallback"), Fallback),
+    (_FIELDS.index("sells"), Service),
 )
 _PROFILE_FOR = Prepared(
     _PROFILE.join(access_number, access_number.c.service_profile_id == service_profile.c.id).where(
@@ -164,6 +167,11 @@ def insert_profile(conn: Connection, operator_id: int, name: str, tariff_id: int
     """A new service profile; gives its id."""
     values = {"operator_id": operator_id, "name": name, "tariff_id": tariff_id, **dataclasses.asdict(terms)}
     return int(conn.execute(sa.insert(service_profile).returning(service_profile.c.id), values).scalar_one())
+
+
+def set_sells(conn: Connection, profile_id: int, service: Service) -> None:
+    """Whose rates price the calls of a service from now on."""
+    conn.execute(sa.update(service_profile).where(service_profile.c.id == profile_id).values(sells=service.value))
 
 
 def insert_number(conn: Connection, dnis: str, profile_id: int) -> None:

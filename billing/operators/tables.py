@@ -37,6 +37,7 @@ service_profile = sa.Table(
     sa.Column("fallback", sa.String(12), nullable=False, server_default="none"),
     sa.Column("terms_version", sa.Integer, nullable=False, server_default="0"),
     sa.Column("credit_check", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("sells", sa.String(12), nullable=False, server_default="voice"),
     sa.UniqueConstraint("operator_id", "name"),
 )
 

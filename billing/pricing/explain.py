@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 from billing.money import format_amount
 from billing.pricing.bundles import CALLS, Draw
-from billing.pricing.increments import billed
+from billing.pricing.increments import billed, largest_use
 from billing.pricing.parts import Part, Use, price_parts
 from billing.pricing.plain import billed_s, price_micros
 from billing.pricing.price import PLAIN, draws, is_free, is_plain, price, rounded
-from billing.pricing.rate import Context, Rate
+from billing.pricing.rate import VOICE, Context, Grant, Rate
 from billing.pricing.terms import WHOLE, MaximumRule, Measure, Scope, Terms
 
 _BEGINS = re.compile(r"(?<![^ ])(tier|step) ([0-9]+)(?![^,])")
@@ -30,7 +30,7 @@ def explain(rate: Rate, used: int, context: Context) -> list[str]:
     if is_plain(rate, context):
         return _explain_plain(rate, used)
     terms = rate.terms or PLAIN
-    lines = [f"prefix {rate.prefix or '*'} ({rate.destination or 'no name'}), tariff version {rate.tariff_version_id}"]
+    lines = [_named(rate)]
     lines.append(_basis(rate, terms))
     if rate.blocked:
         return [*lines, "this destination is blocked: no session, no price"]
@@ -52,10 +52,26 @@ def explain(rate: Rate, used: int, context: Context) -> list[str]:
     return [*lines, f"total {format_amount(price(rate, used, context), rate.currency)}"]
 
 
+def explain_part(rate: Rate, used: int, context: Context, grant: Grant) -> list[str]:
+    """The same where the last grant was a part of an increment: all the money there was, for that part."""
+    terms = rate.terms or PLAIN
+    whole = format_amount(price(rate, used, context), rate.currency)
+    ends = largest_use(rate, terms, billed(rate, terms, grant.granted_ms))
+    until = "" if ends is None else f" that ends at {_quantity(terms, ends)} and costs {whole} in all"
+    held = format_amount(grant.held_micros, rate.currency)
+    return [
+        _named(rate),
+        _basis(rate, terms),
+        f"granted {_quantity(terms, grant.granted_ms)} for {held}, all there was: a part of the increment{until}",
+        f"used {_quantity(terms, used)} of that, billed {_quantity(terms, used)}",
+        f"total {held}",
+    ]
+
+
 def _explain_plain(rate: Rate, used_ms: int) -> list[str]:
     per_minute = format_amount(rate.price_per_minute_micros, rate.currency)
     lines = [
-        f"prefix {rate.prefix} ({rate.destination or 'no name'}), tariff version {rate.tariff_version_id}",
+        _named(rate),
         f"{per_minute} a minute, increments {rate.initial_s}/{rate.increment_s} s, minimum {rate.minimum_s} s",
     ]
     if rate.blocked:
@@ -71,6 +87,13 @@ def _explain_plain(rate: Rate, used_ms: int) -> list[str]:
         f"connect fee {format_amount(rate.connect_fee_micros, rate.currency)}",
         f"total {format_amount(total, rate.currency)}",
     ]
+
+
+def _named(rate: Rate) -> str:
+    """Which rate it is; whose, where it is not an ordinary call's."""
+    of = "" if rate.service == VOICE else f"{rate.service} "
+    name = rate.destination or "no name"
+    return f"{of}prefix {rate.prefix or '*'} ({name}), tariff version {rate.tariff_version_id}"
 
 
 def in_seconds(ms: int) -> str:

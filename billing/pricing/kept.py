@@ -13,10 +13,15 @@ from typing import Any
 from billing.pricing.bundles import Bundle
 from billing.pricing.rate import NO_CONTEXT, Context, context_of
 
+_SOLD = '"sold":'
 
-def context_text(context: Context) -> str:
-    """The context as JSON, without its moment and what is as usual; empty when nothing is left."""
-    if replace(context, started_at=None) == NO_CONTEXT:
+
+def context_text(context: Context, sold_as: str = "") -> str:
+    """The context as JSON, without its moment and what is as usual; empty when nothing is left.
+
+    `sold_as`: whose rates price the session, where its own service does not say it.
+    """
+    if not sold_as and replace(context, started_at=None) == NO_CONTEXT:
         return ""
     kept: dict[str, object] = {
         "access": context.access_number,
@@ -25,8 +30,14 @@ def context_text(context: Context) -> str:
         "micros": context.month_micros,
         "bundles": [one.id for one in context.bundles],
         "rings": context.rings_ms,
+        "sold": sold_as,
     }
     return json.dumps({name: value for name, value in kept.items() if value}, separators=(",", ":"))
+
+
+def sold_as_of_text(text: str) -> str:
+    """Whose rates price a session kept with this text; empty where its own service says it."""
+    return str(json.loads(text).get("sold", "")) if _SOLD in text else ""
 
 
 def bundles_of_text(text: str) -> list[int]:

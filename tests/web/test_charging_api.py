@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
+from ani.access.service import Staff
 from billing.accounts.own_tariff import service as own_tariff
 from billing.apikeys import service as key_service
 from billing.consumption import service as consumption
@@ -15,6 +16,7 @@ from billing.tariffs import service as tariff_service
 from billing.tariffs.service import TariffImport
 from billing.tariffs.tariff import read_rate
 from dialplan.lab.polling import wait_for
+from runtime.keys import Pepper
 from tests.billing.books import UNIT
 from tests.billing.shop import EMPTY
 from tests.clock import SettableClock
@@ -172,19 +174,19 @@ def test_a_surcharge_by_access_number_applies_to_sessions_and_events(web: Web) -
     assert web.post("/events", {**body, "access_number": "800-555"}, idempotency="x").status_code == 422
 
 
-def test_without_a_tariff_the_account_s_own_is_used(web: Web) -> None:
-    shop = web.shop
+def test_without_a_tariff_the_account_s_own_is_used(web: Web, pepper: Pepper) -> None:
+    shop, staff = web.shop, Staff(SettableClock(), pepper, "test")
     sell(web, "standard", prefix="sms", service="message", price="9", per="unit")
     sell(web, "cheap", prefix="sms", service="message", price="0.01", per="unit")
     account = shop.account(20 * UNIT)
     body = {"account": account.number, "service": "message", "code": "sms"}
     assert web.post("/events", body, idempotency="a").json()["charged"]["amount"] == "9.000000"
-    own_tariff.set_tariff(shop.engine, account.number, "cheap")
+    own_tariff.set_tariff(shop.engine, account.number, "cheap", staff)
     assert web.post("/events", body, idempotency="b").json()["charged"]["amount"] == "0.010000"
     named = web.post("/events", {**body, "tariff": "all"}, idempotency="c")
     assert named.json()["charged"]["amount"] == "0.100000"
     assert web.post("/events", body, idempotency="a").json()["replay"] is True
-    own_tariff.set_tariff(shop.engine, account.number, None)
+    own_tariff.set_tariff(shop.engine, account.number, None, staff)
     assert web.post("/events", body, idempotency="d").json()["charged"]["amount"] == "9.000000"
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy.engine import Connection, Engine
 
+from ani.access.service import Staff
 from billing.accounts import store
 from billing.accounts.account import Account, AccountState
 from billing.operators.store import tariff_named
@@ -9,9 +10,10 @@ from runtime.database import reading, transaction
 from runtime.faults import NotFoundError, StaffError
 
 
-def set_tariff(engine: Engine, number: str, name: str | None) -> Account:
+def set_tariff(engine: Engine, number: str, name: str | None, by: Staff) -> Account:
     """Price an account by this tariff of its operator from now on, None by the service's; what is up keeps its price.
 
+    Who did it is kept with the change, as is what it was before.
     Raises NotFoundError for an unknown account or tariff, StaffError for one in another currency or a closed account.
     """
     with transaction(engine) as conn:
@@ -22,7 +24,12 @@ def set_tariff(engine: Engine, number: str, name: str | None) -> Account:
             raise StaffError(f"account {number} is closed")
         tariff_id = tariff_id_of(conn, store.operator_id_of(conn, found.id), name, found.currency, "account")
         store.set_tariff(conn, found.id, tariff_id)
+        by.keep_change(conn, found.id, f"tariff: {_named(conn, tariff_id)}, was {_named(conn, found.tariff_id)}")
         return store.account_by_id(conn, found.id) or found
+
+
+def _named(conn: Connection, tariff_id: int | None) -> str:
+    return "that of the service" if tariff_id is None else store.tariff_name(conn, tariff_id) or str(tariff_id)
 
 
 def name_of(engine: Engine, account: Account) -> str | None:

@@ -77,7 +77,7 @@ class KnownRates:
 
     def of(self, session: Session) -> Rate:
         """The rate of this one."""
-        key = (session.tariff_version_id, session.rate_prefix, session.service)
+        key = (session.tariff_version_id, session.rate_prefix, session.sold_as)
         found = self._found.get(key)
         if found is None:
             found = self._found[key] = rate_of(self._conn, session)

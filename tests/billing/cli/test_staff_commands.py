@@ -97,6 +97,17 @@ def test_an_account_has_a_tariff_of_its_own_or_that_of_the_service(terminal: Ter
     assert terminal.must("account", "show", "100", "--json").document["tariff"] == "business"
     assert terminal.must("account", "set", "100", "--no-tariff", "--json").document["tariff"] is None
     assert "that of the service" in terminal.must("account", "show", "100").out
+    done = terminal.must("account", "show", "100", "--json").document["changes"]
+    assert [one["what"] for one in done][:2] == [
+        "tariff: that of the service, was business",
+        "tariff: business, was that of the service",
+    ]
+    assert done[0]["by"]
+    made = terminal.must("account", "show", "200", "--json").document["changes"]
+    assert [one["what"] for one in made] == ["account create: limit 0.00, tariff business"]
+    assert f"by {made[0]['by']}: account create" in terminal.must("account", "show", "200").out
+    looked = terminal.must("person", "accesses", "--account", "100", "--json").document
+    assert next(one["reason"] for one in looked if one["action"] == "change") == done[0]["what"]
     assert terminal.run("account", "set", "100", "--tariff", "none").code == 3
     assert terminal.run("account", "set", "300", "--tariff", "business").code == 3
     assert terminal.run("account", "set", "100").code == 2
