@@ -14,7 +14,7 @@ from billing.pricing.increments import billed as _billed
 from billing.pricing.plain import billed_s
 from billing.pricing.quote import Running, common_time_ms
 from billing.pricing.rate import NO_CONTEXT, NOTHING, VOICE, Context, Grant, Rate
-from billing.pricing.terms import Terms
+from billing.pricing.terms import Scope, Terms
 from billing.pricing.units import draws_to_hold, refreshed, with_units
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "hangs_on_start",
     "hold_micros",
     "in_order",
+    "is_by_month",
     "is_part",
     "largest_grant",
     "price_micros",
@@ -115,6 +116,12 @@ def explain(rate: Rate, used_ms: int, context: Context = NO_CONTEXT, grant: Gran
     if grant is not None and is_part(rate, grant, used_ms) and price_micros(rate, used_ms, context) > grant.held_micros:
         return _explain.explain_part(rate, used_ms, context, grant)
     return _explain.explain(rate, used_ms, context)
+
+
+def is_by_month(rate: Rate) -> bool:
+    """Whether what the account used in the month changes the price."""
+    terms = rate.terms
+    return terms is not None and (bool(terms.tiers) or terms.precision.scope is Scope.TOTAL)
 
 
 def is_part(rate: Rate, grant: Grant, used_ms: int) -> bool:

@@ -14,7 +14,17 @@ from billing.allowances import store
 from billing.allowances.store import Owned
 from billing.pricing.kept import bundles_of_text, context_of_text
 from billing.pricing.terms import Measure, Scope
-from billing.rating import Context, Rate, billed_ms, draws, draws_to_hold, in_order, refreshed, unrounded_micros
+from billing.rating import (
+    Context,
+    Rate,
+    billed_ms,
+    draws,
+    draws_to_hold,
+    in_order,
+    is_by_month,
+    refreshed,
+    unrounded_micros,
+)
 
 _AT_ONCE = timedelta(0)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -97,12 +107,6 @@ def for_more(
     context = context_of_text(kept, started_at, {place: one.bundle for place, one in standings.items()})
     context = as_by_now(conn, account_id, month_of(started_at), rate, context)
     return refreshed(rate, granted, context, {place: one.free for place, one in standings.items()})
-
-
-def is_by_month(rate: Rate) -> bool:
-    """Whether what the account used in the month changes the price."""
-    terms = rate.terms
-    return terms is not None and (bool(terms.tiers) or terms.precision.scope is Scope.TOTAL)
 
 
 def as_by_now(conn: Connection, account_id: int, month: str, rate: Rate, context: Context) -> Context:

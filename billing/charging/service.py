@@ -36,7 +36,7 @@ from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
 from billing.pricing.kept import context_text
 from billing.pricing.terms import Measure
-from billing.rating import VOICE, Context, Grant, Rate
+from billing.rating import VOICE, Context, Grant, Rate, is_by_month
 from billing.tariffs import store as tariff_store
 
 _LINE_ATTEMPTS = 3
@@ -118,7 +118,7 @@ def terminate(
     kept = _kept_by_now(conn, session, rate)
     context = replace(kept.begun(began_at or session.began_at), is_answered=is_answered)
     # What others used of the month may have made it dearer than was held for it: the rest is taken of what is free.
-    spare_micros = funds.available_micros if allowances.is_by_month(rate) else 0
+    spare_micros = funds.available_micros if is_by_month(rate) else 0
     charge = final_charge(rate, session.grant, used_ms, context, spare_micros)
     transfer_id = None
     store.close_session(conn, session_id, charge, now, _kept_text(session.service, rate, kept), is_answered=is_answered)

@@ -21,6 +21,7 @@ from billing.rating import (
     billed_ms,
     charge_micros,
     hangs_on_start,
+    is_by_month,
     is_part,
     largest_grant,
     price_micros,
@@ -341,7 +342,8 @@ def first_grant(
 def next_grant(session: Session, rate: Rate, part: Part, cap_ms: int, context: Context = NO_CONTEXT) -> Grant:
     """A larger grant for the same session, or the one it has, final if more was wanted and is not to be had.
 
-    `part` is what the account has for this session beside its own hold.
+    `part` is what the account has for this session beside its own hold. What is held does not fall where others made
+    it cheaper by what they used of the month.
     """
     cap_ms = min(cap_ms, session.cap_ms)
     if part.wanted <= session.granted_ms:
@@ -349,6 +351,8 @@ def next_grant(session: Session, rate: Rate, part: Part, cap_ms: int, context: C
     grant = largest_grant(rate, session.held_micros + part.funds_micros, part.wanted, cap_ms, context)
     if grant.granted_ms <= session.granted_ms:
         return Grant(session.granted_ms, session.held_micros, final=True)
+    if grant.held_micros < session.held_micros and is_by_month(rate):
+        grant = replace(grant, held_micros=session.held_micros)
     return _unless_more(grant, part, cap_ms)
 
 
@@ -383,5 +387,5 @@ def charged_before(rate: Rate, session: Session, context: Context = NO_CONTEXT) 
 
 def _charged(rate: Rate, grant: Grant, used_ms: int, charged_micros: int, context: Context) -> FinalCharge:
     counted_ms = min(used_ms, grant.granted_ms)
-    is_partial = price_micros(rate, counted_ms, context) > charged_micros and is_part(rate, grant, used_ms)
+    is_partial = price_micros(rate, counted_ms, context) > charged_micros
     return FinalCharge(used_ms, counted_ms if is_partial else billed_ms(rate, counted_ms, context), charged_micros)
