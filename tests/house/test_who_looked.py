@@ -66,8 +66,8 @@ export, card batch void, card issue, card void, code remove, code set, condition
 credit set, fraud add, fraud lift, fraud remove, fraud suspend, identity import, key add, key retire, key rotate,
 ledger reverse, line add, line remove, line toll-block, line toll-lift, listing import, negative block, negative
 import, negative unblock, number create, operator create, operator unidentified, person erase, pin import, pin issue,
-pin range create, pin revoke, profile create, profile mode, profile terms end, profile terms set, profile trust set,
-route add, route remove, tariff import, threshold set, tier set
+pin range create, pin revoke, profile create, profile mode, profile set, profile terms end, profile terms set,
+profile trust set, route add, route remove, tariff import, threshold set, tier set
 """
 """These say no more than what was typed, what became of it and what is left; who and why stands beside what changed."""
 SHOWS_NOBODY = frozenset(" ".join(words.split()) for words in f"{NOBODYS},{WRITERS}".split(","))

@@ -50,14 +50,14 @@ ROWS: tuple[dict[str, str], ...] = (
     {"prefix": "336", "price_per_minute": "1", "steps": "90 50% fee=0.3", "free": "20", "last_money": "keep"},
     {"prefix": "338", "price_per_minute": "0.1", "increments": "60", "tiers": "120 0.5; 300 1"},
     {"prefix": "339", "price_per_minute": "0.3", "increments": "1", "rounding": "half-even 0 total"},
-    {"prefix": "330", "price_per_minute": "0.37", "increments": "30/7", "rounding": "up 1 total"},
-    {"prefix": "3311", "price_per_minute": "0.37", "increments": "30/7", "rounding": "down 2 total"},
+    {"prefix": "330", "price_per_minute": "0.36", "increments": "30/7", "rounding": "up 1 total"},
+    {"prefix": "3311", "price_per_minute": "0.36", "increments": "30/7", "rounding": "down 2 total"},
     {
         "prefix": "3312",
-        "price_per_minute": "0.37",
+        "price_per_minute": "0.36",
         "increments": "60/6",
         "rounding": "half-up 1 total",
-        "tiers": "90 0.2",
+        "tiers": "90 0.24",
     },
     {"prefix": "337", "price_per_minute": "0.9", "maximum_charge": "2", "disconnect_fee": "0.05", "fee_at_zero": "yes"},
 )

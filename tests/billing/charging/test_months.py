@@ -16,7 +16,7 @@ from tests.billing.charging.test_included_units import (
     house,  # noqa: F401  (pytest finds the fixture here)
 )
 
-BY_MONTH = ("332", "335", "338", "339", "330", "3311", "3312")
+BY_MONTH = ("332", "338", "339", "330", "3311", "3312")
 """Where one record of all comes to a sum that does not hang on how it is cut."""
 
 
