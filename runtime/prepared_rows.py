@@ -143,10 +143,11 @@ class RowWrite:
     """INSERT of rows, or UPDATE of the rows with these `keys`: `sets` are replaced, to `adds` is added.
 
     Without keys it is an INSERT of `sets`; with `once`, rows that are there already are left. A row of parameters has
-    the columns in the order keys, sets, adds. No two rows of an UPDATE may have the same key.
+    the columns in the order keys, sets, adds. No two rows of an UPDATE may have the same key; with `while_null` it
+    leaves rows alone in which that column is not NULL.
     """
 
-    __slots__ = ("_adds", "_by_dialect", "_columns", "_keys", "_once", "_sets", "_table")
+    __slots__ = ("_adds", "_by_dialect", "_columns", "_keys", "_once", "_sets", "_table", "_while_null")
 
     def __init__(
         self,
@@ -156,8 +157,10 @@ class RowWrite:
         sets: Sequence[str] = (),
         adds: Sequence[str] = (),
         once: bool = False,
+        while_null: str = "",
     ) -> None:
         self._table = table
+        self._while_null = f" AND {table.name}.{table.c[while_null].name} IS NULL" if while_null else ""
         self._keys, self._sets, self._adds, self._once = tuple(keys), tuple(sets), tuple(adds), once
         self._columns = [table.c[name] for name in (*keys, *sets, *adds)]
         self._by_dialect: dict[str, tuple[str, str, list[tuple[int, Convert]]]] = {}
@@ -220,7 +223,7 @@ class RowWrite:
         changes = [f"{name} = {numbers[name]}" for name in self._sets]
         changes += [f"{name} = {name} + {numbers[name]}" for name in self._adds]
         where = " AND ".join(f"{key} = {numbers[key]}" for key in self._keys)
-        return f"UPDATE {name} SET {', '.join(changes)} WHERE {where}"  # noqa: S608 - names of ours
+        return f"UPDATE {name} SET {', '.join(changes)} WHERE {where}{self._while_null}"  # noqa: S608 - names of ours
 
     def _over_arrays(self, dialect: Dialect) -> str:
         name = self._table.name
@@ -234,7 +237,7 @@ class RowWrite:
         changes = [f"{name} = given.{name}" for name in self._sets]
         changes += [f"{column} = {name}.{column} + given.{column}" for column in self._adds]
         where = " AND ".join(f"{name}.{key} = given.{key}" for key in self._keys)
-        return f"UPDATE {name} SET {', '.join(changes)} FROM {given} WHERE {where}"  # noqa: S608 - names of ours
+        return f"UPDATE {name} SET {', '.join(changes)} FROM {given} WHERE {where}{self._while_null}"  # noqa: S608 - names of ours
 
     def _conflict(self) -> str:
         return " ON CONFLICT DO NOTHING" if self._once else ""

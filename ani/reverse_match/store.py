@@ -1,6 +1,6 @@
 """Listings in SQL; at most one of a line holds at a time, which the database itself guards."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -58,17 +58,17 @@ _LAST_PAST = Prepared(
 )
 _ADD = RowWrite(listing, sets=_COLUMNS)
 _IDENTITY = attrgetter(*_COLUMNS[:8])
-_END = Prepared(
-    sa.update(listing)
-    .where(listing.c.ani == sa.bindparam("line"), _HOLDS)
-    .values(valid_until_at=sa.bindparam("until_at", type_=Instant))
-)
-_VALIDATE = Prepared(
-    sa.update(listing)
-    .where(listing.c.ani == sa.bindparam("line"), _HOLDS)
-    .values(
-        validated_at=sa.bindparam("seen_at", type_=Instant), import_id=sa.bindparam("by_import", type_=sa.BigInteger)
-    )
+_END = RowWrite(listing, keys=("ani",), sets=("valid_until_at",), while_null="valid_until_at")
+_VALIDATE = Among(
+    lambda among: (
+        sa.update(listing)
+        .where(among, _HOLDS)
+        .values(
+            validated_at=sa.bindparam("seen_at", type_=Instant),
+            import_id=sa.bindparam("by_import", type_=sa.BigInteger),
+        )
+    ),
+    "ani",
 )
 _QUEUE_UP = Prepared(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"))
 _LOCK = sa.text("LOCK TABLE listing IN SHARE ROW EXCLUSIVE MODE")
@@ -113,14 +113,15 @@ def history(conn: Connection, ani: str) -> list[Listing]:
     return past + [_listing(row) for row in _CURRENT.all(conn, line=ani)]
 
 
-def end_listings(conn: Connection, ends: Iterable[tuple[str, datetime]]) -> None:
+def end_listings(conn: Connection, ends: Sequence[tuple[str, datetime]]) -> None:
     """End the listings of these lines that hold now, each at its moment."""
-    _END.run_each(conn, [{"line": line, "until_at": at} for line, at in ends])
+    _END.run(conn, ends)
 
 
-def validate_listings(conn: Connection, lines: Iterable[str], at: datetime, import_id: int | None) -> None:
+def validate_listings(conn: Connection, lines: Collection[str], at: datetime, import_id: int | None) -> None:
     """Keep that a source said the same again."""
-    _VALIDATE.run_each(conn, [{"line": line, "seen_at": at, "by_import": import_id} for line in lines])
+    if lines:
+        _VALIDATE.run(conn, lines, seen_at=at, by_import=import_id)
 
 
 def insert_listings(conn: Connection, listings: Sequence[Listing]) -> None:

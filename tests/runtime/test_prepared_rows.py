@@ -25,6 +25,7 @@ BY_NAME, BY_BOTH = KeyedRead(ALL, thing.c.name), KeyedRead(ALL, thing.c.name, th
 ADD = RowWrite(thing, sets=("name", "part", "number", "ready", "at"), once=True)
 INSERT = RowWrite(thing, sets=("name", "part", "number", "ready", "at"))
 CHANGE = RowWrite(thing, keys=("name", "part"), sets=("ready", "at"), adds=("number",))
+SET_ONCE = RowWrite(thing, keys=("name",), sets=("at",), while_null="at")
 AT = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 ODD = ("plain", 'quo"te', "back\\slash", "br{ace},s", "NULL", "null", " space ", "'; DROP TABLE thing; --")
 
@@ -68,6 +69,18 @@ def test_rows_are_replaced_and_added_to(things: Engine) -> None:
     with transaction(things) as conn:
         found = {row[0]: row[2:] for row in BY_NAME.all(conn, {("plain",), ("NULL",), ("new",)})}
     assert found == {"plain": (40, True, AT), "NULL": (5, False, None), "new": (5, None, AT)}
+
+
+@pytest.mark.parametrize("names", [("plain",), ("plain", "NULL", "nobody")])
+def test_rows_that_say_so_already_are_left_alone(things: Engine, names: tuple[str, ...]) -> None:
+    with transaction(things) as conn:
+        ADD.run(conn, [(name, "y", 5, None, AT) for name in names])
+        later = AT.replace(year=2027)
+        SET_ONCE.run(conn, [(name, later) for name in names])
+    with transaction(things) as conn:
+        found = {row[:2]: row[4] for row in BY_NAME.all(conn, {(name,) for name in names})}
+    assert {found[name, "y"] for name in names} == {AT}
+    assert {found[name, "x"] for name in names if name != "nobody"} == {later}
 
 
 def test_very_many_rows_come_back_as_they_were(things: Engine) -> None:

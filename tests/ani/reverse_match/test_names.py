@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ani.reverse_match.names import NameMatch, compare, split_name
+from ani.reverse_match import names
+from ani.reverse_match.names import NameMatch, compare, read_name, split_name
 
 SAME, INITIAL, PARTIAL = NameMatch.SAME, NameMatch.INITIAL, NameMatch.PARTIAL
 TRANSPOSED, DIFFERENT, UNKNOWN = NameMatch.TRANSPOSED, NameMatch.DIFFERENT, NameMatch.UNKNOWN
@@ -155,3 +156,26 @@ def test_any_text_is_compared_the_same_both_ways(first: str, last: str, other_fi
     found = compare(first, last, other_first, other_last)
     assert compare(other_first, other_last, first, last) is found
     assert compare(first, last, first, last) is not DIFFERENT
+
+
+WORDS = ("ana", "A", "lee", "L", "Mc", "Donald", "McDonald", "Müller", "Mueller", "jr", "V", "Dr", "O'Hara", "Garcia")
+PART = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)
+
+
+@settings(max_examples=200)
+@given(PART, PART, PART, PART)
+def test_a_quick_look_at_the_words_tells_no_other_thing(
+    first: str, last: str, other_first: str, other_last: str
+) -> None:
+    one, other = names._whole(first, last), names._whole(other_first, other_last)
+    if names._are_unlike(one, other):
+        assert names._straight(one, other) is DIFFERENT
+        assert not names._are_transposed(one, other)
+
+
+@settings(max_examples=200)
+@given(st.text(st.characters(max_codepoint=127), max_size=20))
+def test_plain_letters_are_read_like_others(text: str) -> None:
+    # a letter that is not plain, in a word of its own, takes the longer way
+    read = read_name(f"{text} ñ", is_last=True).spellings
+    assert [words[:-1] for words in read] == [words[:-1] for words in read_name(f"{text} n", is_last=True).spellings]
