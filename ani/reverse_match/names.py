@@ -61,7 +61,7 @@ class Name:
     @property
     def may_be_initial(self) -> bool:
         """Whether there is an initial in it."""
-        return any(len(mark) == 1 for mark in self.marks)
+        return 1 in map(len, self.marks)
 
 
 @lru_cache(maxsize=1024)
@@ -252,6 +252,9 @@ def _last_names(one: Name, other: Name) -> NameMatch:
 @lru_cache(maxsize=4096)
 def read_name(text: str, *, is_last: bool = False) -> Name:
     """A first or last name for comparison; a V is a generation only in a last one, for in a first it is an initial."""
+    if text.isascii() and text.isalnum() and len(text) <= _LONGEST:
+        word = text.lower()
+        return Name(((word,),), "", frozenset((word,)))
     if text.isascii():
         words = [tuple(text[:_LONGEST].lower().translate(_PLAIN).split())]
     else:

@@ -104,7 +104,7 @@ def current_listings(conn: Connection, lines: Collection[str]) -> dict[str, List
 
 def former_listings(conn: Connection, lines: Collection[str]) -> dict[str, Listing]:
     """The listing that ended last, by line."""
-    return {row[0]: _listing(row) for row in _PAST_ON.all(conn, lines)}
+    return {row[0]: _listing(row) for row in _PAST_ON.all(conn, lines)} if lines else {}
 
 
 def history(conn: Connection, ani: str) -> list[Listing]:

@@ -66,22 +66,23 @@ def test_twenty_thousand_rows_a_second_and_a_look_up_in_a_millisecond(
         f"{bad:,} rejected; {(_size_bytes(engine) - before_bytes) / 1e6:,.0f} MB on the disk; "
         f"look-up median {statistics.median(waits_ms):.3f} ms, p99 {p99_ms:.3f} ms (bound {MOST_MS} ms)"
     )
-    assert ROWS / took_s >= LEAST_ROWS_PER_S
-    assert p99_ms <= MOST_MS
-    _again(engine, clock, "the same file again", path, ImportResult(0, bad, ROWS - bad))
-    _again(engine, clock, "every line changed hands", _file(tmp_path, "Ash"), ImportResult(ROWS - bad, bad, 0))
+    again = _again(engine, clock, "the same file again", path, ImportResult(0, bad, ROWS - bad))
+    ash = _file(tmp_path, "Ash")
+    changed = _again(engine, clock, "every line changed hands", ash, ImportResult(ROWS - bad, bad, 0))
     print(f"(BENCH_ROWS={ROWS} make bench T=tests/bench/test_listing_load.py)")
+    assert p99_ms <= MOST_MS
+    assert min(ROWS / took_s, again, changed) >= LEAST_ROWS_PER_S
 
 
-def _again(engine: Engine, clock: SettableClock, what: str, path: Path, wanted: ImportResult) -> None:
-    """Load a file over what is there, a day later."""
+def _again(engine: Engine, clock: SettableClock, what: str, path: Path, wanted: ImportResult) -> float:
+    """Load a file over what is there, a day later, and give the rows in a second."""
     clock.advance(86_400)
     rejects = RejectFile(path.with_suffix(".again.csv"))
     start_s = time.perf_counter()
     assert service.import_listings(engine, clock, Source(path, rejects, MAPPING), "acme") == wanted
     rows_per_s = ROWS / (time.perf_counter() - start_s)
     print(f"{engine.dialect.name}: {what}: {rows_per_s:,.0f} rows/s (bound {LEAST_ROWS_PER_S:,})")
-    assert rows_per_s >= LEAST_ROWS_PER_S
+    return rows_per_s
 
 
 def _file(folder: Path, family: str) -> Path:
