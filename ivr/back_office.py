@@ -34,6 +34,7 @@ from billing.conditions.condition import ConditionRefusal, Unmet, spend_bound
 from billing.conditions.judgement import judge
 from billing.fraud.rules.fraud import FraudRefusal
 from billing.operators import store as operator_store
+from billing.plans import store as plan_store
 from billing.rating import Context, Rate, talk_time_ms
 from billing.tariffs.service import RateBook
 from billing.thresholds import service as threshold_service
@@ -273,7 +274,8 @@ class BackOffice:
         refusal = judge(condition.terms, plan.ani, destination, now) if condition else None
         if refusal is not None:
             return Unmet(refusal, told)
-        rate = shelf.rates.rate_for(payer.tariff_id or profile.tariff_id, destination.e164, now, profile.sells)
+        priced = plan_store.chosen(connection, payer.account_id, payer.tariff_id, profile.tariff_id, now)
+        rate = shelf.rates.rate_for(priced.tariff_id, destination.e164, now, profile.sells)
         trunks = tuple(route.trunk for route in shelf.routes.routes_for(destination.e164))
         if not isinstance(rate, Rate) or not trunks:
             return CallRefusal.NO_ROUTE if isinstance(rate, Rate) else rate
@@ -309,7 +311,7 @@ class BackOffice:
         shortage: StrEnum = ConditionRefusal.SPEND_LIMIT if is_cut else ChargeRefusal.NO_CREDIT
         if over is not None and cap_without_spend_ms < self.minimum_talk_ms:
             shortage = over
-        return Offer(destination.e164, trunks, rate, talk_ms, tier_cap_ms, told, spend, limit, shortage)
+        return Offer(destination.e164, trunks, rate, talk_ms, tier_cap_ms, told, spend, limit, shortage, priced.by)
 
     def _over(self, plan: Plan, refusal: ThresholdRefusal) -> ThresholdRefusal:
         """A line that used up all it may is blocked until staff lift it (ANI-5, ANI-6)."""

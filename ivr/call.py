@@ -347,6 +347,7 @@ class CallStory:
             prefix=rate.prefix,
             tariff_version=rate.tariff_version_id,
             price_per_minute_micros=rate.price_per_minute_micros,
+            priced_by=offer.priced_by,
             talk_s=offer.talk_ms // 1000,
             trunk=offer.trunks[0],
         )

@@ -38,6 +38,8 @@ class Offer:
     """Whose `cap_ms` is."""
     shortage: StrEnum = ChargeRefusal.NO_CREDIT
     """What is said when `talk_ms` is too short to be worth a call."""
+    priced_by: str = "service"
+    """Whose tariff: the account's own, that of its plan, or the service's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ MODULES = (
     "billing.ledger.tables",
     "billing.operators.tables",
     "billing.pins.tables",
+    "billing.plans.tables",
     "billing.tariffs.tables",
     "billing.thresholds.tables",
     "billing.tiers.tables",

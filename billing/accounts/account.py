@@ -21,6 +21,14 @@ class AccountState(StrEnum):
     CLOSED = "closed"
 
 
+class AccountKind(StrEnum):
+    """How an account is paid for (ACC-7): before use; after it, up to a limit; or so, with a statement each period."""
+
+    PREPAID = "prepaid"
+    POSTPAID = "postpaid"
+    PERIODIC = "periodic"
+
+
 class AccountRefusal(StrEnum):
     """Why a caller gets no account. Unknown and wrong are the same answer (PIN-4)."""
 
@@ -60,6 +68,14 @@ class Account:
     tariff_id: int | None = None
     """Prices its calls in place of the service's tariff; an account that came from a card of a class with one."""
     expires_at: datetime | None = None
+    is_periodic: bool = False
+
+    @property
+    def kind(self) -> AccountKind:
+        """How it is paid for: billed by the period or else by whether it may go below zero."""
+        if self.is_periodic:
+            return AccountKind.PERIODIC
+        return AccountKind.POSTPAID if self.limit_micros else AccountKind.PREPAID
 
     def is_expired(self, now: datetime) -> bool:
         """True when the card it came from is past its time."""
@@ -163,6 +179,19 @@ def code_conflict(others: Sequence[LineAccount], *, with_code: bool) -> str | No
     if bare:
         return f"account {bare[0]} is on this line without an access code: give it one first (`tollgate code set`)"
     return None
+
+
+def kind_conflict(kind: AccountKind, limit_micros: int) -> str | None:
+    """Why an account of this kind cannot have this limit; none when it can."""
+    if limit_micros < 0:
+        return "limit: not below zero"
+    if kind is AccountKind.PREPAID and limit_micros:
+        return "a prepaid account has no limit below zero: say --kind postpaid or periodic"
+    return "a postpaid account has a limit below zero: say --limit" if _lacks_limit(kind, limit_micros) else None
+
+
+def _lacks_limit(kind: AccountKind, limit_micros: int) -> bool:
+    return kind is AccountKind.POSTPAID and not limit_micros
 
 
 def _told_at(at: datetime | None) -> str | None:

@@ -5,6 +5,7 @@ staff ask raises NotFoundError for what is not there and StaffError for what can
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
@@ -176,10 +177,13 @@ def create_account(
     limit_micros: int = 0,
     tariff: str | None = None,
     by: Staff | None = None,
+    is_periodic: bool = False,
+    then: Callable[[Connection, Account], object] | None = None,
 ) -> Account:
     """A new account without money, in its operator's currency; its number is drawn at random unless it is given.
 
-    `tariff` names the one of its own, which prices its calls in place of the service's. Who made it is kept.
+    `tariff` names the one of its own, which prices its calls in place of the service's. Who made it is kept. What has
+    to be done with it in the same transaction is `then`.
     """
     if number is not None and not is_account_number(number):
         raise StaffError("number: 1 to 32 letters, digits and dashes")
@@ -200,13 +204,16 @@ def create_account(
             limit_micros=limit_micros,
             at=clock.now(),
             tariff_id=tariff_id_of(conn, operator.id, tariff, operator.currency, "account"),
+            is_periodic=is_periodic,
         )
         if by is not None:
             priced = "" if tariff is None else f", tariff {tariff}"
             by.keep_change(conn, account_id, f"account create: limit {format_amount(limit_micros)}{priced}")
         found = store.account_by_id(conn, account_id)
-    if found is None:
-        raise RuntimeError("an account that was just written is not there")
+        if found is None:
+            raise RuntimeError("an account that was just written is not there")
+        if then is not None:
+            then(conn, found)
     return found
 
 

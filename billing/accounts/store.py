@@ -31,6 +31,7 @@ _ACCOUNT: sa.Select[Any] = sa.select(
     account.c.closed_at,
     account.c.tariff_id,
     account.c.expires_at,
+    account.c.is_periodic,
 ).join(operator, operator.c.id == account.c.operator_id)
 _STATE_AT = 6
 _ACCOUNT_OF = maker(Account)
@@ -196,6 +197,7 @@ def insert_account(
     at: datetime,
     tariff_id: int | None = None,
     expires_at: datetime | None = None,
+    is_periodic: bool = False,
 ) -> int:
     """A new open account with nothing on it; gives its id."""
     values = {
@@ -207,6 +209,7 @@ def insert_account(
         "created_at": at,
         "tariff_id": tariff_id,
         "expires_at": expires_at,
+        "is_periodic": is_periodic,
     }
     return int(conn.execute(sa.insert(account).returning(account.c.id), values).scalar_one())
 
@@ -224,6 +227,15 @@ def tariff_name(conn: Connection, tariff_id: int) -> str | None:
 def set_tariff(conn: Connection, account_id: int, tariff_id: int | None) -> None:
     """Price an account by another tariff, or by that of the service."""
     conn.execute(sa.update(account).where(account.c.id == account_id).values(tariff_id=tariff_id))
+
+
+def set_limit(conn: Connection, account_id: int, limit_micros: int, *, is_periodic: bool) -> None:
+    """How far below zero an account may go, and whether it is billed by the period.
+
+    The database refuses a limit that does not cover what is owed and held.
+    """
+    values = {"limit_micros": limit_micros, "is_periodic": is_periodic}
+    conn.execute(sa.update(account).where(account.c.id == account_id).values(values))
 
 
 def close_account(conn: Connection, account_id: int, *, at: datetime, by: str, note: str) -> None:

@@ -31,6 +31,8 @@ account = sa.Table(
     sa.Column("closed_at", Instant),
     sa.Column("closed_by", sa.String(80)),
     sa.Column("close_note", sa.String(400)),
+    # each period of its plan ends with a statement
+    sa.Column("is_periodic", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("held_micros >= 0", name="held_not_negative"),
     sa.CheckConstraint("limit_micros >= 0", name="limit_not_negative"),
     sa.CheckConstraint("balance_micros - held_micros >= -limit_micros", name="available_not_below_limit"),

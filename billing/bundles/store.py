@@ -48,10 +48,12 @@ def offers(conn: Connection, operator_code: str | None = None, name: str | None 
         query = query.where(operator.c.code == operator_code)
     if name is not None:
         query = query.where(bundle_offer.c.name == name)
-    return [
-        Offer(row.code, row.name, replace(_bundle(row, row.units), id=0), row.period, row.renews, row.closed_at)
-        for row in conn.execute(query)
-    ]
+    return [_offer(row) for row in conn.execute(query)]
+
+
+def offer_by_id(conn: Connection, offer_id: int) -> Offer:
+    """An offer that is known to be there, closed or not."""
+    return _offer(conn.execute(_OFFERS.where(bundle_offer.c.id == offer_id)).one())
 
 
 def close_offer(conn: Connection, operator_id: int, name: str, at: datetime, by: str, note: str) -> None:
@@ -88,6 +90,10 @@ def uses(conn: Connection, bundle_id: int, limit: int) -> list[Use]:
 def close_bundle(conn: Connection, bundle_id: int, at: datetime, by: str, note: str) -> None:
     """Let no session hold of it any more; what is held is taken or freed as if nothing had been."""
     conn.execute(sa.update(bundle).where(bundle.c.id == bundle_id).values(closed_at=at, closed_by=by, close_note=note))
+
+
+def _offer(row: sa.Row[Any]) -> Offer:
+    return Offer(row.code, row.name, replace(_bundle(row, row.units), id=0), row.period, row.renews, row.closed_at)
 
 
 def _given(row: sa.Row[Any]) -> Given:

@@ -26,10 +26,19 @@ from runtime.command import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
-    from billing.accounts.account import Account, AccountLine, IssuedPin
+    from sqlalchemy.engine import Connection, Engine
 
+    from ani.access.service import Staff
+    from billing.accounts.account import Account, AccountKind, AccountLine, IssuedPin
+    from runtime.clock import Clock
+
+Kind = Annotated[str | None, typer.Option(help="prepaid, postpaid (up to --limit), or periodic (with statements).")]
+BillingDay = Annotated[
+    int | None, typer.Option(help="Day periods begin on: 1 to 31 of months, 1 (Monday) to 7 of weeks.")
+]
 AccountNumber = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number of the account.")]
 
 
@@ -49,29 +58,38 @@ def create(
     name: Annotated[str, typer.Option(help="Name for people.")] = "",
     number: Annotated[str | None, typer.Option(help="Number of the account; ten random digits when not given.")] = None,
     limit: Annotated[str, typer.Option(help="How far below zero it may go; prepaid is zero.")] = "0",
-    tariff: Annotated[str | None, typer.Option(help="Tariff of its own; that of the service when not given.")] = None,
+    tariff: Annotated[str | None, typer.Option(help="Tariff of its own; that of its plan or service if none.")] = None,
+    kind: Kind = None,
+    plan: Annotated[str | None, typer.Option(help="Calling plan, from now on.")] = None,
+    billing_day: BillingDay = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Open an account without money."""
     from billing.accounts import service
+    from billing.accounts.account import AccountKind, kind_conflict
     from runtime.clock import SystemClock
 
-    limit_micros = amount_of(limit)
+    limit_micros, wanted, clock = amount_of(limit), _kind(kind), SystemClock()
+    conflict = None if wanted is None else kind_conflict(wanted, limit_micros)
+    if conflict is not None:
+        raise CommandError(conflict, ExitCode.USAGE)
     settings = open_settings()
     engine = open_engine(settings, dry_run=dry_run)
     made = service.create_account(
         engine,
-        SystemClock(),
+        clock,
         operator_code=operator,
         name=name,
         number=number,
         limit_micros=limit_micros,
         tariff=tariff,
         by=staff_of(settings, engine),
+        is_periodic=wanted is AccountKind.PERIODIC,
+        then=_given_plan(plan, billing_day, clock),
     )
     if as_json:
-        print_document(_document(made))
+        print_document(_document(made) | {"plan": plan})
     else:
         print_done(f"account {made.number} ({made.currency})")
 
@@ -118,6 +136,7 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
     from ani.access.service import changes
     from billing.accounts import service
     from billing.accounts.own_tariff.service import name_of
+    from billing.plans.service import history
     from runtime.clock import SystemClock
     from runtime.database import reading
 
@@ -125,16 +144,17 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
     engine = open_engine(settings)
     found, lines, pins = service.describe_account(engine, account)
     keep_who_looked(settings, engine, [("", found.id), *((line.ani, found.id) for line in lines)], "account show")
-    tariff = name_of(engine, found)
+    tariff, clock = name_of(engine, found), SystemClock()
     with reading(engine) as conn:
         changed = changes(conn, open_pepper(settings, engine), found.id)
-    now = SystemClock().now()
+    now, current = clock.now(), history(engine, clock, account).current
+    plan = None if current is None else current.plan_code
     if as_json:
         line_documents = [_line_document(line) for line in lines]
         shown_pins = [_pin_document(pin, now) for pin in pins]
         done = [{"at": one.at, "by": one.by, "what": one.reason} for one in changed]
-        shown_parts = {"tariff": tariff, "lines": line_documents, "pins": shown_pins, "changes": done}
-        print_document(_document(found) | shown_parts)
+        parts = {"tariff": tariff, "plan": plan, "lines": line_documents, "pins": shown_pins, "changes": done}
+        print_document(_document(found) | parts)
         return
     print_record(
         {
@@ -145,7 +165,10 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
             "balance": shown(found.balance_micros, found.currency),
             "held by calls": shown(found.held_micros, found.currency),
             "available": shown(found.available_micros, found.currency),
-            "tariff": tariff or "that of the service",
+            "kind": found.kind,
+            "limit": shown(found.limit_micros, found.currency),
+            "plan": plan,
+            "tariff": tariff or "that of the service, unless its plan has one",
             "opened": found.created_at,
             "closed": found.closed_at,
             "ends": found.expires_at,
@@ -164,23 +187,94 @@ def show(account: AccountNumber, as_json: AsJson = False) -> None:
 
 def set_terms(
     account: AccountNumber,
-    tariff: Annotated[str | None, typer.Option(help="Tariff of its own.")] = None,
-    no_tariff: Annotated[bool, typer.Option("--no-tariff", help="That of the service again.")] = False,
+    tariff: Annotated[str | None, typer.Option(help="Tariff of its own, before that of its plan.")] = None,
+    no_tariff: Annotated[bool, typer.Option("--no-tariff", help="That of its plan or the service again.")] = False,
+    kind: Kind = None,
+    limit: Annotated[str | None, typer.Option(help="How far below zero it may go.")] = None,
+    plan: Annotated[str | None, typer.Option(help="Calling plan, from the next period of the one it has.")] = None,
+    no_plan: Annotated[bool, typer.Option("--no-plan", help="No plan, after the period it is in.")] = False,
+    at_once: Annotated[bool, typer.Option("--at-once", help="The plan changes now; the running period ends.")] = False,
+    billing_day: BillingDay = None,
+    note: Annotated[str, typer.Option(help="Kept with the plan.")] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set by what an account is priced; calls and sessions that are up keep their price. Who did it is kept."""
-    from billing.accounts.own_tariff import service
+    """Set by what an account is priced, how it is paid for, or its plan; what is up keeps its price.
 
-    if no_tariff == (tariff is not None):
-        raise CommandError("give --tariff NAME or --no-tariff", ExitCode.USAGE)
+    Who did it is kept. One of the three at a time: --tariff, --kind with --limit, or --plan.
+    """
+    is_money, is_plan = kind is not None or limit is not None, plan is not None or no_plan
+    if (tariff is not None) + no_tariff + is_money + (plan is not None) + no_plan != 1:
+        raise CommandError("give one of --tariff, --no-tariff, --kind or --limit, --plan, --no-plan", ExitCode.USAGE)
+    if not is_plan and (at_once or note or billing_day is not None):
+        raise CommandError("--at-once, --billing-day and --note go with --plan", ExitCode.USAGE)
     settings = open_settings()
     engine = open_engine(settings, dry_run=dry_run)
-    changed = service.set_tariff(engine, account, tariff, staff_of(settings, engine))
-    if as_json:
-        print_document({"account": changed.number, "tariff": tariff, "dry_run": dry_run})
+    staff = staff_of(settings, engine)
+    if is_plan:
+        document, said = _set_plan(engine, account, plan, billing_day, note, at_once=at_once)
+    elif is_money:
+        document, said = _set_limit(engine, account, kind, limit, staff)
     else:
-        print_done(f"account {account} is priced by {'that of the service' if tariff is None else f'tariff {tariff}'}")
+        document, said = _set_tariff(engine, account, tariff, staff)
+    if as_json:
+        print_document({"account": account} | document | {"dry_run": dry_run})
+    else:
+        print_done(f"account {account} {said}")
+
+
+def _set_tariff(engine: "Engine", account: str, tariff: str | None, staff: "Staff") -> tuple[dict[str, object], str]:
+    from billing.accounts.own_tariff import service
+
+    service.set_tariff(engine, account, tariff, staff)
+    return {"tariff": tariff}, f"is priced by {'that of the service' if tariff is None else f'tariff {tariff}'}"
+
+
+def _set_limit(
+    engine: "Engine", account: str, kind: str | None, limit: str | None, staff: "Staff"
+) -> tuple[dict[str, object], str]:
+    from billing.accounts.own_limit import service
+
+    limit_micros = None if limit is None else amount_of(limit)
+    changed = service.set_limit(engine, account, kind=_kind(kind), limit_micros=limit_micros, by=staff)
+    money = money_document(changed.limit_micros, changed.currency)
+    said = f"is {changed.kind}, and may go to {shown(-changed.limit_micros, changed.currency)}"
+    return {"kind": changed.kind.value, "limit": money}, said
+
+
+def _set_plan(
+    engine: "Engine", account: str, plan: str | None, billing_day: int | None, note: str, *, at_once: bool
+) -> tuple[dict[str, object], str]:
+    from billing.plans import service
+    from runtime.clock import SystemClock
+
+    wish = service.Wish(plan, at_once, billing_day)
+    made = service.set_plan(engine, SystemClock(), account, wish, by=staff_name(), note=note)
+    if made is None:
+        return {"plan": None}, "has no plan" if at_once else "has no plan after this period"
+    until = made.cycle.next_after(made.begins_at)
+    document: dict[str, object] = {"plan": plan, "from": made.begins_at, "billing_day": made.cycle.billing_day or None}
+    return document, f"has plan {plan} from {made.begins_at:%Y-%m-%d %H:%M}, next billed {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _given_plan(
+    plan: str | None, billing_day: int | None, clock: "Clock"
+) -> "Callable[[Connection, Account], object] | None":
+    """What gives a new account its plan."""
+    from billing.plans import service
+
+    if plan is None:
+        return None
+    wish = service.Wish(plan, at_once=True, billing_day=billing_day)
+    return lambda conn, made: service.give(conn, clock.now(), made, wish, by=staff_name())
+
+
+def _kind(typed: str | None) -> "AccountKind | None":
+    from billing.accounts.account import AccountKind
+
+    if typed is not None and typed not in list(AccountKind):
+        raise CommandError(f"--kind: one of {', '.join(AccountKind)}", ExitCode.USAGE)
+    return None if typed is None else AccountKind(typed)
 
 
 def list_accounts(
@@ -254,6 +348,7 @@ def _document(account: "Account") -> dict[str, object]:
         "operator": account.operator_code,
         "name": account.name,
         "state": account.state,
+        "kind": account.kind,
         "balance": money_document(account.balance_micros, account.currency),
         "held": money_document(account.held_micros, account.currency),
         "available": money_document(account.available_micros, account.currency),

@@ -4,6 +4,7 @@ import typer
 
 from billing.cli import (
     account,
+    account_plan,
     adjust,
     apikey,
     blocks,
@@ -20,6 +21,7 @@ from billing.cli import (
     operator,
     person,
     pin,
+    plan,
     tariff,
     terms,
     threshold,
@@ -28,6 +30,7 @@ from billing.cli import (
 
 NOUNS = (
     account,
+    account_plan,
     apikey,
     adjust,
     blocks,
@@ -44,6 +47,7 @@ NOUNS = (
     operator,
     person,
     pin,
+    plan,
     tariff,
     terms,
     threshold,

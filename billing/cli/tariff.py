@@ -87,7 +87,7 @@ def show(
 def price_number(
     number: Annotated[str, typer.Argument(help="+ and country code, or as dialled; or the code of what is sold.")],
     *,
-    name: Annotated[str, typer.Option("--tariff", help="Tariff.")] = DEFAULT_TARIFF,
+    name: Annotated[str, typer.Option("--tariff", help="Tariff; with --account the one that prices it.")] = "",
     operator: OperatorCode = None,
     service: Annotated[
         str, typer.Option(help="voice, premium, data ...: whose rates; what --access sells when not given.")

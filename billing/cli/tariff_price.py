@@ -13,13 +13,16 @@ from billing.allowances import service as allowances
 from billing.bundles.offer import show_quantity
 from billing.cli.tariff_load import read_moment
 from billing.cli.tariff_view import rate_row
+from billing.consumption.consumption import STANDARD_TARIFF
 from billing.money import AmountError, format_amount, parse_amount
 from billing.operators.operator import normal_dnis
 from billing.operators.store import profile_for
+from billing.plans import store as plan_store
 from billing.pricing.terms import Measure
 from billing.rating import VOICE, Bundle, Context, Rate, billed_ms, explain, largest_grant, price_micros
 from billing.tariffs import service
-from billing.tariffs.tariff import BY_NUMBER, RateFieldError, read_service
+from billing.tariffs.store import TariffOwner
+from billing.tariffs.tariff import BY_NUMBER, RateFieldError, Tariff, read_service
 from runtime import command, database
 from runtime.clock import SystemClock
 from runtime.command import CommandError, ExitCode, money_document
@@ -88,12 +91,12 @@ def price(ask: Ask, *, as_json: bool) -> int:
     moment = read_moment("--at", ask.at) if ask.at else SystemClock().now()
     funds_micros = _amount(ask.balance) if ask.balance else None
     with database.reading(command.open_engine(command.open_settings())) as conn:
-        owner = service.find_owner(conn, ask.operator)
-        tariff = service.find_tariff(conn, owner, ask.tariff)
+        account = _account(conn, ask.account) if ask.account else None
+        owner = service.find_owner(conn, ask.operator or (account.operator_code if account else None))
+        tariff, priced_by = _tariff(conn, owner, ask.tariff, account, moment)
         group = _service(ask.service or _sold_at(conn, ask.access))
         e164 = _e164(ask.number, owner.home_country) if group in BY_NUMBER else ask.number.lower()
         answer = service.price_of_number(conn, tariff.id, e164, moment, group)
-        account = _account(conn, ask.account) if ask.account else None
         fixed = None
         if account is not None and isinstance(answer.answer, Rate):
             fixed = allowances.at_start(conn, moment, account.id, answer.answer, e164, ask.access)
@@ -101,6 +104,7 @@ def price(ask: Ask, *, as_json: bool) -> int:
     document: dict[str, object] = {
         "number": e164,
         "tariff": tariff.name,
+        "priced_by": priced_by,
         "version": answer.version and answer.version.number,
         "at": moment.isoformat(),
         "considered": [_considered(rate) for rate in answer.considered],
@@ -166,6 +170,19 @@ def _for_people(document: dict[str, object]) -> dict[str, object]:
         elif key not in _NOT_SHOWN:
             shown[key] = value
     return shown
+
+
+def _tariff(
+    conn: Connection, owner: TariffOwner, name: str, account: Account | None, moment: datetime
+) -> tuple[Tariff, str]:
+    """The tariff that is named, or whose it is: the account's own, its plan's, or the one sold to all."""
+    if name or account is None:
+        return service.find_tariff(conn, owner, name or STANDARD_TARIFF), "named" if name else "service"
+    of_plan = None if account.tariff_id is not None else plan_store.tariff_of(conn, account.id, moment)
+    own_id = account.tariff_id if of_plan is None else of_plan.tariff_id
+    own = None if own_id is None else account_store.tariff_name(conn, own_id)
+    by = "service" if own is None else "account" if of_plan is None else f"plan {of_plan.plan_code}"
+    return service.find_tariff(conn, owner, own or STANDARD_TARIFF), by
 
 
 def _account(conn: Connection, number: str) -> Account:

@@ -60,7 +60,7 @@ class Sold:
     operator_id: int
     account_number: str
     tariff: str | None
-    """None: the account's own, else the standard one."""
+    """None: the account's own, else that of its plan, else the standard one."""
     service: str
     code: str
     access_number: str | None = None

@@ -48,6 +48,7 @@ from billing.fraud.rules.fraud import FraudRefusal, Kind
 from billing.ledger import store as ledger_store
 from billing.ledger import transfer
 from billing.ledger.transfer import ChangedReplayError, Funds
+from billing.plans import store as plan_store
 from billing.rating import Rate, price_micros
 from billing.tariffs.book.service import RateBook
 from billing.tariffs.tariff import RateRefusal
@@ -318,6 +319,9 @@ def _price(engine: Engine, clock: Clock, rates: RateBook, sold: Sold) -> tuple[i
         if payer is None:
             return ConsumptionRefusal.UNKNOWN_ACCOUNT
         account_id, tariff_id = payer
+        if sold.tariff is None and tariff_id is None:
+            of_plan = plan_store.tariff_of(conn, account_id, clock.now())
+            tariff_id = None if of_plan is None else of_plan.tariff_id
         if sold.tariff is not None or tariff_id is None:
             tariff_id = store.tariff_id(conn, sold.operator_id, sold.tariff or STANDARD_TARIFF)
     if tariff_id is None:

@@ -12,6 +12,7 @@ from billing.calls.tables import call, cdr
 from billing.charging.tables import charging_event, charging_refund, charging_session
 from billing.ledger.tables import ledger_account, posting, transfer
 from billing.ledger.transfer import Finding, LedgerKind
+from billing.plans.tables import account_statement, plan_period
 from runtime.database import Instant, reading, to_micros
 
 ID_LENGTH = 32
@@ -247,6 +248,73 @@ _UNITS = (
     .where(bundle.c.held != _open_units)
 )
 
+_fee_micros = sa.case((plan_period.c.state == "paid", plan_period.c.fee_micros), else_=_ZERO)
+_posted_fee_micros = sa.func.coalesce(-_his.c.amount_micros, 0)
+_fee_key = (
+    sa.literal("fee:")
+    + sa.cast(plan_period.c.account_plan_id, sa.String)
+    + sa.literal(":")
+    + sa.cast(plan_period.c.number, sa.String)
+)
+_FEES = (
+    sa.select(_fee_key, _fee_micros, _posted_fee_micros)
+    .outerjoin_from(
+        plan_period, transfer, sa.and_(transfer.c.id == plan_period.c.transfer_id, transfer.c.key == _fee_key)
+    )
+    .outerjoin(_his, sa.and_(_his.c.transfer_id == transfer.c.id, _his.c.account_id == plan_period.c.account_id))
+    .where(_fee_micros != _posted_fee_micros)
+)
+_LOOSE_FEES = (
+    sa.select(transfer.c.key, _ZERO, _ONE)
+    .outerjoin_from(transfer, plan_period, plan_period.c.transfer_id == transfer.c.id)
+    .where(transfer.c.kind == "fee", plan_period.c.number.is_(None))
+)
+_stated = sa.cast(account_statement.c.account_id, sa.String) + ":" + sa.cast(account_statement.c.number, sa.String)
+_moved_micros = (
+    sa.select(sa.func.coalesce(sa.func.sum(posting.c.amount_micros), 0))
+    .join_from(ledger_account, transfer, transfer.c.chain_id == ledger_account.c.id)
+    .join(posting, sa.and_(posting.c.transfer_id == transfer.c.id, posting.c.ledger_account_id == ledger_account.c.id))
+    .where(
+        ledger_account.c.account_id == account_statement.c.account_id,
+        transfer.c.chain_number > account_statement.c.after_link,
+        transfer.c.chain_number <= account_statement.c.last_link,
+    )
+    .scalar_subquery()
+)
+_change_micros = account_statement.c.closing_micros - account_statement.c.opening_micros
+_STATEMENTS = sa.select(_stated, _change_micros, sa.cast(_moved_micros, sa.BigInteger)).where(
+    _change_micros != _moved_micros
+)
+_before = account_statement.alias("before")
+_UNBROKEN_STATEMENTS = (
+    sa.select(_stated, account_statement.c.opening_micros, _before.c.closing_micros)
+    .join_from(
+        account_statement,
+        _before,
+        sa.and_(
+            _before.c.account_id == account_statement.c.account_id, _before.c.number == account_statement.c.number - 1
+        ),
+    )
+    .where(
+        sa.or_(
+            account_statement.c.opening_micros != _before.c.closing_micros,
+            account_statement.c.after_link != _before.c.last_link,
+        )
+    )
+)
+_STAMPS = (
+    sa.select(_stated, account_statement.c.last_link, _ZERO)
+    .outerjoin_from(account_statement, ledger_account, ledger_account.c.account_id == account_statement.c.account_id)
+    .outerjoin(
+        transfer,
+        sa.and_(transfer.c.chain_id == ledger_account.c.id, transfer.c.chain_number == account_statement.c.last_link),
+    )
+    .where(
+        account_statement.c.last_link > 0,
+        sa.or_(transfer.c.id.is_(None), transfer.c.chain_hash != account_statement.c.link_hash),
+    )
+)
+
 _CHECKS = (
     ("postings of a currency add up to zero", _CURRENCIES),
     ("a posting has its transfer and its ledger account", _LOOSE_POSTINGS),
@@ -271,6 +339,11 @@ _CHECKS = (
     ("a refund of an event is posted", _REFUNDS),
     ("a refund has its event's refund", _loose("refund:event:", charging_refund)),
     ("refunds of an event are not more than its charge", _OVER_REFUNDED),
+    ("the fee of a plan's period is posted", _FEES),
+    ("a fee has its plan's period", _LOOSE_FEES),
+    ("a statement is what was posted between its links", _STATEMENTS),
+    ("a statement goes on where the one before ended", _UNBROKEN_STATEMENTS),
+    ("the link a statement is stamped with is the ledger's", _STAMPS),
 )
 NAMES = tuple(name for name, _ in _CHECKS)
 

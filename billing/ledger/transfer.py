@@ -47,6 +47,7 @@ class TransferKind(enum.StrEnum):
     CREDIT = "credit"
     CHARGE = "charge"
     DEBIT = "debit"
+    FEE = "fee"
     REFUND = "refund"
     CORRECTION = "correction"
     REVERSAL = "reversal"
@@ -250,6 +251,11 @@ def charge(session_id: str, funds_before: Funds, amount_micros: int) -> Transfer
 def debit(key: str, funds: Funds, amount_micros: int) -> Transfer:
     """A service paid for outside a charging session: from the customer to the operator's revenue."""
     return _customer_transfer(f"debit:{key}", TransferKind.DEBIT, funds, -amount_micros, LedgerKind.REVENUE)
+
+
+def fee(key: str, funds: Funds, amount_micros: int) -> Transfer:
+    """The fee of a period of a plan: from the customer to the operator's revenue; once for each account and period."""
+    return _customer_transfer(f"fee:{key}", TransferKind.FEE, funds, -amount_micros, LedgerKind.REVENUE)
 
 
 def refund(key: str, funds: Funds, amount_micros: int) -> Transfer:

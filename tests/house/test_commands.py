@@ -24,6 +24,8 @@ READ_ONLY = frozenset(
         "show",
         "test",
         "explain",
+        "plans",
+        "statements",
         "live",
         "current",
         "check",

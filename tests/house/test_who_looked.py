@@ -29,7 +29,9 @@ CALL_UP = "0195aaaa0000700080000000000000bb"
 SHOWS_PEOPLE = {
     "account close": ("100", "--reason", "moved", "--yes", "--dry-run", "--json"),
     "account list": (),
+    "account plans": ("100",),
     "account show": ("100",),
+    "account statements": ("100",),
     "bundle list": ("--account", "100"),
     "bundle show": ("1",),
     "call explain": (CALL,),
@@ -54,9 +56,9 @@ NOBODYS = """
 apikey list, asterisk check, asterisk render, bundle create, card batch list, card batch show, charging reap,
 config check, config env, config show, credit list, db check, db current, db upgrade, demo run, demo up, doctor,
 fraud limits, fraud list, gateway run, key list, ledger audit, ledger seal, listing imports, negative report,
-number list, operator list, person accesses, pin range list, pin range report, profile list, profile terms show,
-profile trust show, rate test, route list, tariff list, tariff show, tariff test, threshold list, vendor report,
-web run
+number list, operator list, person accesses, pin range list, pin range report, plan list, plan show, profile list,
+profile terms show, profile trust show, rate test, route list, tariff list, tariff show, tariff test, threshold list,
+vendor report, web run
 """
 """Settings, prices, counts, files: no row of these is about one person."""
 WRITERS = """
@@ -66,8 +68,8 @@ export, card batch void, card issue, card void, code remove, code set, condition
 credit set, fraud add, fraud lift, fraud remove, fraud suspend, identity import, key add, key retire, key rotate,
 ledger reverse, line add, line remove, line toll-block, line toll-lift, listing import, negative block, negative
 import, negative unblock, number create, operator create, operator unidentified, person erase, pin import, pin issue,
-pin range create, pin revoke, profile create, profile mode, profile set, profile terms end, profile terms set,
-profile trust set, route add, route remove, tariff import, threshold set, tier set
+pin range create, pin revoke, plan add, plan bill, plan change, plan remove, profile create, profile mode, profile set,
+profile terms end, profile terms set, profile trust set, route add, route remove, tariff import, threshold set, tier set
 """
 """These say no more than what was typed, what became of it and what is left; who and why stands beside what changed."""
 SHOWS_NOBODY = frozenset(" ".join(words.split()) for words in f"{NOBODYS},{WRITERS}".split(","))

@@ -13,7 +13,16 @@ from migrations.tables import metadata
 from runtime import database, schema
 
 T0 = datetime(2026, 3, 2, 12, tzinfo=UTC)
-HISTORY = ("transfer", "posting", "cdr", "call_event", "charging_request", "ledger_account", "ledger_seal")
+HISTORY = (
+    "transfer",
+    "posting",
+    "cdr",
+    "call_event",
+    "charging_request",
+    "ledger_account",
+    "ledger_seal",
+    "account_statement",
+)
 
 
 def test_migrations_make_exactly_the_declared_tables(engine: Engine) -> None:
@@ -124,6 +133,25 @@ def _fill(engine: Engine) -> None:
                 "made_by": "me",
                 "hash": bytes(32),
                 "signature": "s",
+            },
+        ),
+        (
+            "account_statement",
+            {
+                "account_id": 1,
+                "number": 1,
+                "begins_at": T0,
+                "ends_at": T0,
+                "opening_micros": 0,
+                "paid_micros": 5,
+                "charged_micros": 0,
+                "other_micros": 0,
+                "closing_micros": 5,
+                "after_link": 0,
+                "last_link": 1,
+                "link_hash": bytes(32),
+                "made_at": T0,
+                "made_by": "me",
             },
         ),
         ("tariff", {"id": 1, "operator_id": 1, "name": "t", "currency": "USD"}),

@@ -1,0 +1,1 @@
+"""What is due of plans at a moment: fees, included units, statements."""
