@@ -40,6 +40,7 @@ def test_accounts_as_a_table_and_as_json(terminal: Terminal) -> None:
             "operator": "acme",
             "name": "Ann",
             "state": "open",
+            "kind": "prepaid",
             "balance": money,
             "held": nothing,
             "available": money,
