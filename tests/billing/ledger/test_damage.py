@@ -17,6 +17,14 @@ from billing.consumption import service as consumption
 from billing.consumption.consumption import Debited, Event, Open, Refunded, Reservation
 from billing.ledger import audit_store, service
 from billing.ledger.tables import ledger_account, ledger_seal, posting, transfer
+from billing.plans import service as plan_service
+from billing.plans import statement_store
+from billing.plans.accruing import service as accruing
+from billing.plans.cycle import Every
+from billing.plans.plan import Plan, Terms
+from billing.plans.service import Wish
+from billing.plans.statement import Link, stated
+from billing.plans.tables import account_statement, plan_period
 from runtime.database import reading, to_micros, transaction
 from runtime.ids import new_id
 from runtime.keys import Pepper
@@ -30,7 +38,7 @@ LONG_AGO = to_micros(SettableClock().now() - timedelta(days=3))
 
 @dataclass
 class World:
-    """Two calls that ended, one that is up and holds money and included units, an event and a refund of it; sealed."""
+    """Two calls that ended, one that is up and holds money and units, an event, its refund, a plan; sealed."""
 
     books: Books
     rogue: Engine
@@ -93,10 +101,31 @@ def world(engine: Engine, clock: SettableClock, pepper: Pepper, rogue: Engine) -
         made = sa.insert(bundle).values(**values, held=5, begins_at=clock.now()).returning(bundle.c.id)
         ids["bundle"] = conn.execute(made).scalar_one()
         conn.execute(sa.insert(bundle_use).values(session_id=ids["live_session"], bundle_id=ids["bundle"], held=5))
+    ids["planned"] = books.account(9 * UNIT)
+    _bill_a_plan(books, ids["planned"])
     assert service.seal(engine, clock, pepper, "night") is not None
     found = World(books, rogue, pepper, ids)
     assert found.findings() == set()
     return found
+
+
+def _bill_a_plan(books: Books, account_id: int) -> None:
+    """A fee of a plan, and two statements: one of the money paid in, one of the fee."""
+    engine, clock = books.engine, books.clock
+    plan = Plan(0, "acme", "line", "", Every.DAY, "UTC", None, ())
+    plan_service.create(engine, clock, plan, Terms("Line", fee_micros=UNIT), by="test")
+    plan_service.set_plan(engine, clock, books.number(account_id), Wish("line"), by="test")
+    assert accruing.bill(engine, clock, by="test").paid == 1
+    made, now = None, clock.now()
+    with transaction(engine) as conn:
+        hashes = sa.select(transfer.c.chain_hash).join(ledger_account, ledger_account.c.id == transfer.c.chain_id)
+        of_chain = hashes.where(ledger_account.c.account_id == account_id).order_by(transfer.c.chain_number)
+        for after, link_hash in enumerate(conn.execute(of_chain).scalars().all()):
+            opening = 0 if made is None else made.closing_micros
+            sums = statement_store.moved(conn, account_id, after, after + 1)
+            links = (after, Link(after + 1, link_hash))
+            made = stated(account_id, made, (now, now), opening, links, sums, (now, "test"))
+            statement_store.add(conn, made)
 
 
 OF_SESSION, OF_CALL, OF_EVENT, OF_REFUND = (
@@ -109,6 +138,7 @@ LIVE, LIVE_SESSION, PAYER = {"id": "{live}"}, {"id": "{live_session}"}, {"id": "
 PAID = {"id": "{first_transfer}"}
 SIDE = {"transfer_id": "{first_transfer}", "position": 0}
 CUSTOMER, SEAL = {"account_id": "{account}"}, {"number": 1}
+PERIOD, STATED = {"account_id": "{planned}"}, {"account_id": "{planned}", "number": 2}
 DEBIT, REFUND = {"key": "debit:event:{event}"}, {"key": "refund:event:{refund}"}
 FIRST_KEY = "charge:{first_session}"
 DAMAGES: tuple[tuple[sa.Table, dict[str, Any], dict[str, Any] | None, str, str], ...] = (
@@ -216,6 +246,30 @@ DAMAGES: tuple[tuple[sa.Table, dict[str, Any], dict[str, Any] | None, str, str],
     ),
     (ledger_account, CUSTOMER, {"owner": "999"}, "a customer's ledger account is that of his account", "999"),
     (ledger_account, CUSTOMER, {"owner": "999"}, "a transfer is what was appended", FIRST_KEY),
+    (plan_period, PERIOD, {"fee_micros": 8}, "the fee of a plan's period is posted", "fee:1:1"),
+    (plan_period, PERIOD, None, "a fee has its plan's period", "fee:1:1"),
+    (transfer, {"key": "fee:1:1"}, None, "the fee of a plan's period is posted", "fee:1:1"),
+    (
+        account_statement,
+        STATED,
+        {"closing_micros": 8, "paid_micros": 0, "charged_micros": 8 - 9 * UNIT},
+        "a statement is what was posted between its links",
+        "{planned}:2",
+    ),
+    (
+        account_statement,
+        STATED,
+        {"after_link": 0},
+        "a statement goes on where the one before ended",
+        "{planned}:2",
+    ),
+    (
+        account_statement,
+        STATED,
+        {"link_hash": bytes(32)},
+        "the link a statement is stamped with is the ledger's",
+        "{planned}:2",
+    ),
     (ledger_seal, SEAL, {"transfers": 2}, "a seal fits the transfers it covers", "seal 1"),
     (ledger_seal, SEAL, {"signature": "x"}, "a seal is signed with the key", "seal 1"),
     (ledger_seal, SEAL, {"first_transfer_id": 2}, "seals follow each other", "seal 1"),
