@@ -68,7 +68,8 @@ def test_a_key_file_of_yesterday_is_refused(terminal: Terminal) -> None:
 
 def test_a_key_that_nothing_rests_on_is_retired(terminal: Terminal) -> None:
     retire = ("--reason", "sent by mail")
-    for number, why in ((1, "3 values rest on it (account_line.access_code_hash 1, pin.pin_hash 2)"), (2, "no key 2")):
+    under = "account_line.access_code_hash 1, pin.pin_hash 2, personal_access.subject_hash 1"
+    for number, why in ((1, f"4 values rest on it ({under})"), (2, "no key 2")):
         assert why in terminal.run("key", "retire", str(number), *retire).err
     terminal.must("key", "add")
     assert terminal.must("key", "retire", "2", *retire, "-n", "--json").document["retired"] is False
@@ -82,7 +83,7 @@ def test_a_key_that_nothing_rests_on_is_retired(terminal: Terminal) -> None:
     terminal.must("key", "add")
     terminal.must("key", "rotate", "--yes")
     refused = terminal.run("key", "retire", "1", *retire, "--yes")
-    assert (refused.code, "3 values rest on it" in refused.err) == (1, True), "what is under key 2 is made of key 1"
+    assert (refused.code, "4 values rest on it" in refused.err) == (1, True), "what is under key 2 is made of key 1"
     assert "3 values rest on it" in terminal.run("key", "retire", "2", *retire, "--yes").err
 
 
