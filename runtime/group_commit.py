@@ -5,8 +5,9 @@ him all who are waiting by then; whoever comes while others write waits for the 
 once, on its own thread; only who comes first after a group was answered waits for those who will come back as he did,
 a millisecond at most. There is no thread of its own that could die or must be stopped.
 
-Where one writes at a time and many keep asking they take turns by halves: what a group was answered is told when the
-next one's COMMIT begins. Nobody else has work for Python then, and those who were told ask again while the disk writes.
+Where many keep asking they take turns by halves, so that one half is decided while the disk writes the other. On
+SQLite, which has one writer, what a group was answered is told when the next one's COMMIT begins: nobody else has work
+for Python then, and those who were told ask again while the disk writes.
 """
 
 import asyncio
@@ -74,7 +75,7 @@ class GroupCommit(Generic[Q, A]):
         queue = self._queue(engine)
         seat: _LoopSeat[Q, A] = _LoopSeat(request, pool, _Writer(engine, self._work, queue).write)
         if queue.leads_at_once(seat) and not seat.lead():
-            queue.hand_on()
+            queue.hand_on(1)
         return seat.future
 
     def _queue(self, engine: Engine) -> "_Queue[Q, A]":
@@ -92,11 +93,12 @@ class _Queue(Generic[Q, A]):
 
     def __init__(self, writers: int, most: int) -> None:
         self._free = writers
-        self._by_halves = writers == 1
+        self._tells_late = writers == 1
         self._most = most
         self._mutex = threading.Lock()
         self._waiting: deque[_Seat[Q, A]] = deque()
-        self._last_size = 1
+        self._last_size, self._size_before = 1, 0
+        self._in_hand = 0
         self._wanted = 0
         self._complete: threading.Lock | None = None
         self._untold: list[_Answered[Q, A]] = []
@@ -110,6 +112,7 @@ class _Queue(Generic[Q, A]):
                     self._complete = None
                 return False
             self._free -= 1
+            self._in_hand += 1
             return True
 
     def gather(self) -> None:
@@ -129,7 +132,7 @@ class _Queue(Generic[Q, A]):
 
     def answered(self, size: int) -> None:
         """So many are about to be answered together."""
-        self._last_size = size
+        self._last_size, self._size_before = size, self._last_size
 
     def leads_after_waiting(self, seat: "_ThreadSeat[Q, A]") -> bool:
         """Wait to be answered, or to be the next who writes."""
@@ -140,7 +143,7 @@ class _Queue(Generic[Q, A]):
                 if seat in self._waiting:
                     self._waiting.remove(seat)
             if seat.is_chosen:
-                self.hand_on()
+                self.hand_on(1)
             raise
         return not seat.is_answered
 
@@ -149,23 +152,24 @@ class _Queue(Generic[Q, A]):
         return not self._waiting
 
     def join(self, group: "list[_Seat[Q, A]]") -> None:
-        """All who wait, as far as there is room, are in the group; or half of all, if so many were in the last one."""
+        """All who wait, as far as there is room, are in the group; or half of all, if so many were answered lately."""
         if not self._waiting:
             return
         with self._mutex:
             most = self._most
-            half = (len(group) + len(self._waiting) + len(self._untold) + 1) // 2
-            if self._by_halves and half * 2 >= FEWEST_BY_HALVES and half <= self._last_size:
+            half = (self._in_hand + len(self._waiting) + len(self._untold) + 1) // 2
+            if half * 2 >= FEWEST_BY_HALVES and half <= self._last_size + self._size_before:
                 most = min(most, half)
             while self._waiting and len(group) < most:
                 group.append(self._waiting.popleft())
+                self._in_hand += 1
 
     def keep_untold(self, answered: "list[_Answered[Q, A]]") -> "list[_Answered[Q, A]]":
         """Those of a group who are to be told at once; the others are told by who writes next.
 
         The first is the one who wrote: where that is his own thread, it has come to its end.
         """
-        if not self._by_halves:
+        if not self._tells_late:
             return answered
         at_once = 1 if answered[0][0].writes_itself else 0
         self._untold += answered[at_once:]
@@ -177,16 +181,19 @@ class _Queue(Generic[Q, A]):
             untold, self._untold = self._untold, []
             _answer_each(untold)
 
-    def hand_on(self) -> None:
-        """Let the next who waits write, who tells what is untold; or nobody, and it is told now."""
+    def hand_on(self, done: int) -> None:
+        """So many are done. Let the next who waits write, who tells what is untold; or nobody, and it is told now."""
         while True:
             with self._mutex:
+                self._in_hand -= done
                 if not self._waiting:
                     self._free += 1
                     untold, self._untold = self._untold, []
                     break
                 seat = self._waiting.popleft()
                 seat.is_chosen = True
+                self._in_hand += 1
+                done = 1
             if seat.lead():
                 return
         _answer_each(untold)
@@ -217,7 +224,7 @@ class _Writer(Generic[Q, A]):
                 self._queue.tell()
                 lost = WriterLostError("the thread that wrote was ended")
                 _answer_each([(seat, lost) for seat in group])
-            self._queue.hand_on()
+            self._queue.hand_on(len(group))
 
     def _answer(self, group: "list[_Seat[Q, A]]") -> None:
         try:
