@@ -104,11 +104,12 @@ def price(ask: Ask, *, as_json: bool) -> int:
     document: dict[str, object] = {
         "number": e164,
         "tariff": tariff.name,
-        "priced_by": priced_by,
         "version": answer.version and answer.version.number,
         "at": moment.isoformat(),
         "considered": [_considered(rate) for rate in answer.considered],
     }
+    if account is not None:
+        document["priced_by"] = priced_by
     if isinstance(answer.answer, Rate):
         context = ask.context(answer.answer, moment, fixed)
         if account is not None:
