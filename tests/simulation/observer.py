@@ -231,7 +231,7 @@ class Observer:
         is_part = price.ends_within(now.granted) and price.billed(counted) == price.billed(now.granted)
         most_micros = now.held_micros + (spare_micros if price.is_by_month and not is_part else 0)
         charged_micros = min(price_micros, most_micros)
-        billed = counted if price_micros > charged_micros else price.billed(counted)
+        billed = counted if price_micros > charged_micros and is_part else price.billed(counted)
         self.stock.closed(meant, now, price, counted)
         if billed:
             cost_micros = price.month_cost(counted, charged_micros, about)

@@ -39,9 +39,11 @@ def test_steps_fees_most_charge_and_rounding() -> None:
     assert FIRST["34"].of(239_000) == 1_100_000
 
 
-def test_units_of_bundles() -> None:
-    """Of 120 s 30 are a bundle's; 12.5 % on all of it."""
-    assert FIRST["41"].of(120_000, About(cover=(Included(1, 30_000),))) == 1_350_000 * 1125 // 1000
+def test_tiers_and_units_of_bundles() -> None:
+    """Of 120 s 30 are a bundle's; 60 more are before 120 s of the month, 30 after; 12.5 % on all of it."""
+    about = About(month_used=30_000, cover=(Included(1, 30_000),))
+    assert FIRST["41"].of(120_000, about) == (900_000 + 300_000) * 1125 // 1000
+    assert FIRST["43"].of(60_001, About(month_used=60_001)) == 1_350_000 + 270_000
 
 
 @pytest.mark.parametrize("number", range(len(VERSIONS)))
