@@ -183,7 +183,7 @@ class Observer:
             raise ViolationError(f"{where}: {fault or 'granted beyond its cap'}: {now}", now.account_id)
         if before is not None and (
             now.granted < before.granted
-            or (now.held_micros < before.held_micros and (now.granted == before.granted or not price.windows))
+            or (now.held_micros < before.held_micros and (now.granted == before.granted or not price.may_get_cheaper))
             or (now.version_id, now.cap) != (before.version_id, before.cap)
             or now.number < before.number
         ):
@@ -204,9 +204,9 @@ class Observer:
         else:
             cover = self.stock.extended(before, now, price)
         about = About(now.started_us // 1000, *self._months.get(_month_key(now, price), (0, 0)), cover)
-        cheaper = before is not None and before.held_micros == now.held_micros > price.to_hold(now.granted, about)
-        if cheaper and price.is_by_month:
-            return None  # what others used made it cheaper than it was; what is held never falls
+        stays = before is not None and before.held_micros == now.held_micros
+        if price.is_by_month and stays and now.held_micros > price.to_hold(now.granted, about):
+            return None  # what others used of the month made it cheaper
         if now.service != CALL or not price.windows:
             return price.hold_fault(now.granted, now.held_micros, about)
         if now.reported_us is None:
@@ -231,7 +231,7 @@ class Observer:
         is_part = price.ends_within(now.granted) and price.billed(counted) == price.billed(now.granted)
         most_micros = now.held_micros + (spare_micros if price.is_by_month and not is_part else 0)
         charged_micros = min(price_micros, most_micros)
-        billed = counted if price_micros > charged_micros and is_part else price.billed(counted)
+        billed = counted if price_micros > charged_micros else price.billed(counted)
         self.stock.closed(meant, now, price, counted)
         if billed:
             cost_micros = price.month_cost(counted, charged_micros, about)

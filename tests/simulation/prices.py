@@ -138,6 +138,11 @@ class Price:
         """Whether what was used in the month changes the price."""
         return bool(self.tiers) or self.total
 
+    @property
+    def may_get_cheaper(self) -> bool:
+        """Whether a larger grant may be held for less than it was before: by when it began. By the month it is not."""
+        return bool(self.windows) and not self.is_by_month
+
     def ends_within(self, granted: int) -> bool:
         """Whether a grant ends in the middle of a block, so that it was bought in part, or cut."""
         return self.billed(granted + 1) == self.billed(granted)

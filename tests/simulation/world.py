@@ -45,10 +45,8 @@ from tests.simulation.virtual import SECOND, VirtualClock, VirtualLoop
 ACCOUNTS = 32
 BUNDLED = 0.3
 """The share of accounts that begin with bundles."""
-NUMBERS = (
-    ("33", "33142685300"),
-    ("44", "442079460123"),
-    ("49", "4930123456"),
+PLAIN = (("33", "33142685300"), ("44", "442079460123"), ("49", "4930123456"))
+RICH = (
     ("39", "390612345678"),
     ("34", "34911234567"),
     ("354", "3545551234"),
@@ -56,6 +54,7 @@ NUMBERS = (
     ("43", "4312345678"),
     ("47", "4722123456"),
 )
+"""Numbers whose prices depend on more than their minutes."""
 HEALED_US = 120 * SECOND
 AUDIT_EVERY = 4_000
 DEEPEST = 3
@@ -360,7 +359,7 @@ class World:
 
     def _call(self) -> None:
         customer = self.chance.choice(self._customers)
-        prefix, number = self.chance.choice(NUMBERS)
+        prefix, number = self.chance.choice(PLAIN if self.chance.random() < 0.5 else RICH)
         call_id = self.new_id()
         call = SimCall(
             call_id,
