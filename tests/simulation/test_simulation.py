@@ -19,11 +19,11 @@ def directory() -> Iterator[Path]:
 
 
 def test_no_session_loses_money_and_a_seed_tells_the_same_story_again(directory: Path) -> None:
-    first = run.play(directory, 11, 120)
+    first = run.play(directory, 14, 120)
     assert isinstance(first, Told), str(first)
     assert first.commits > 300
     assert first.kills > 0
-    assert run.play(directory, 11, 120) == first
+    assert run.play(directory, 14, 120) == first
 
 
 @pytest.mark.postgres
