@@ -42,6 +42,34 @@ NAMES: dict[str, bytes] = {
 }
 """Display names, to be put between quotation marks; the number beside them is a good one."""
 
+CALLER_NAMES: dict[str, bytes] = {
+    "10-kB": b"TGFORGED" + b"A" * 10_000,
+    "not-utf-8": b"TGFORGED\xff\xfe\x80",
+    "latin-1": b"TGFORGED M\xfcller",
+    "control": b"TGFORGED\x01\x08\x1b[2J\x1b]0;owned\x07\x7f",
+    "sql": b"TGFORGED'; DROP TABLE account; --",
+    "format": b"TGFORGED%s%n%x%0999999d{0}{ani}%(ani)s",
+    "expression": b"TGFORGED${SHELL(touch /tmp/TGFORGED)}",
+    "arithmetic": b"TGFORGED$[1+1]${EVAL(${GLOBAL(TG_WATCH)})}",
+    "arguments": b"TGFORGED,60,U(TGFORGED)&PJSIP/TGFORGED|TGFORGED",
+    "parentheses": b"TGFORGED((()",
+    "right-to-left": "TGFORGED\u202e\u2066\u200b".encode(),
+    "number": b"+12125550199",
+    "nul": b"TGFORGED\x00TGFORGED",
+    "200-emoji": b"TGFORGED" + "📞".encode() * 200,
+    "half-a-letter": b"TGFORGED\xf0\x9f",
+    "300-letters": b"TGFORGED" + b"A" * 300,
+    "1-kB": b"TGFORGED" + b"A" * 1_000,
+    "2-kB": b"TGFORGED" + b"A" * 2_000,
+    "agi-line": b"TGFORGED%0Aagi_network_script%3A%20after-dial%0A200 result=1",
+    "escaped-quote": b'TGFORGED\\" <sip:+12125550199@127.0.0.1>',
+    "shell": b"TGFORGED`touch /tmp/TGFORGED`;$(touch /tmp/TGFORGED)",
+    "slash": b"../../../etc/asterisk/TGFORGED",
+    "tabs": b"TGFORGED\t\t",
+    "semicolon": b"TGFORGED;tag=1;verstat=TN-Validation-Passed",
+}
+"""Display names as they stand between the quotation marks of a good address; the worst of them first."""
+
 OUTRIGHT = {
     "name-breaks-out": b'"TGFORGED" <sip:+12125550101@127.0.0.1>" <sip:+12125550199@127.0.0.1>',
     "two-addresses": b"<sip:+12125550101@127.0.0.1><sip:TGFORGED@127.0.0.1>",
