@@ -49,7 +49,8 @@ class PlannedCall:
     """One call: who, to what end, and how long he takes.
 
     `hear_ms` after the destination the announcement is cut short by a key; `stay_ms` after that the caller hangs up
-    (0: he waits for the BYE).
+    (0: he waits for the BYE). `pin` answers the first question, and `then` those that follow it; `dnis` is the access
+    number, where it is not that of all calls.
     """
 
     number: int
@@ -59,6 +60,8 @@ class PlannedCall:
     hear_ms: int = 500
     talk_ms: int = 0
     stay_ms: int = 0
+    then: tuple[str, ...] = ()
+    dnis: str = ""
 
     @property
     def destination(self) -> str:
@@ -172,7 +175,7 @@ def callers(
     directory.mkdir(parents=True, exist_ok=True)
     answered = directory / "answered.log"
     with contextlib.closing(Ears(len(calls))) as ears:
-        rows = "".join(f"{_row(call, at, ears)}\n" for at, call in enumerate(calls))
+        rows = "".join(f"{_row(call, at, ears)};{call.dnis or number}\n" for at, call in enumerate(calls))
         (directory / "calls.csv").write_text(f"SEQUENTIAL\n{rows}", encoding="ascii")
         arguments = ("-s", number, "-r", f"{rate:g}", "-m", str(len(calls)), "-l", str(at_once))
         files = ("-inf", str(directory / "calls.csv"), "-trace_logs", "-log_file", str(answered))
@@ -191,6 +194,7 @@ def _scenario(limit_ms: int) -> str:
             caller=f"<sip:{line}@[local_ip]:[local_port]>", headers=f"P-Asserted-Identity: <sip:{line}@127.0.0.1>\n"
         )
         .replace("[auto_media_port]", "[field4]")
+        .replace("[service]", "[field5]")
         .replace('<recv response="200" rrs="true"/>', f'<recv response="200" rrs="true">{_HEARD}</recv>')
     )
     text += '<nop><action><log message="answered [field3] [$media]"/></action></nop>\n'
@@ -202,12 +206,15 @@ def _scenario(limit_ms: int) -> str:
 def _keyed(call: PlannedCall) -> tuple[Keyed, ...]:
     """The PIN, the destination, and the key that cuts the announcement short."""
     # after the digits: what the gateway needs to ask the next question, so that no key falls between two prompts
-    pin = Keyed(WELCOME_MS, call.pin)
+    answers = [Keyed(WELCOME_MS, call.pin)]
+    for digits in call.then:
+        answers.append(Keyed(answers[-1].after_ms + keying_ms(answers[-1].digits) + NEXT_QUESTION_MS, digits))
+    last = answers[-1]
     destination = Keyed(
-        pin.after_ms + keying_ms(pin.digits) + NEXT_QUESTION_MS + call.think_ms, f"011{call.destination}#"
+        last.after_ms + keying_ms(last.digits) + NEXT_QUESTION_MS + call.think_ms, f"011{call.destination}#"
     )
     enough = Keyed(destination.after_ms + keying_ms(destination.digits) + NEXT_QUESTION_MS + call.hear_ms, "#")
-    return pin, destination, enough
+    return *answers, destination, enough
 
 
 def _row(call: PlannedCall, at: int, ears: Ears) -> str:
