@@ -208,7 +208,8 @@ def _keyed(call: PlannedCall) -> tuple[Keyed, ...]:
     # after the digits: what the gateway needs to ask the next question, so that no key falls between two prompts
     answers = [Keyed(WELCOME_MS, call.pin)]
     for digits in call.then:
-        answers.append(Keyed(answers[-1].after_ms + keying_ms(answers[-1].digits) + NEXT_QUESTION_MS, digits))
+        before = answers[-1]
+        answers.append(Keyed(before.after_ms + keying_ms(before.digits) + NEXT_QUESTION_MS + call.think_ms, digits))
     last = answers[-1]
     destination = Keyed(
         last.after_ms + keying_ms(last.digits) + NEXT_QUESTION_MS + call.think_ms, f"011{call.destination}#"
