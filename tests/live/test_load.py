@@ -50,8 +50,8 @@ def plan(house: House, count: int, talk_s: int) -> list[PlannedCall]:
     for number in range(count):
         person = people[number % len(people)]
         lasts_ms = off_the_second(chance, talk_s - 1, talk_s + 1, MARGIN_MS)
-        ends = {"stay_ms": lasts_ms} if number % 2 else {"talk_ms": lasts_ms}
-        calls.append(PlannedCall(number + 1, person.telephone, person.pin, **ends))
+        talk_ms, stay_ms = (0, lasts_ms) if number % 2 else (lasts_ms, 0)
+        calls.append(PlannedCall(number + 1, person.telephone, person.pin, talk_ms=talk_ms, stay_ms=stay_ms))
     return calls
 
 
