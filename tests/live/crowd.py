@@ -50,7 +50,8 @@ class PlannedCall:
 
     `hear_ms` after the destination the announcement is cut short by a key; `stay_ms` after that the caller hangs up
     (0: he waits for the BYE). `pin` answers the first question, and `then` those that follow it; `dnis` is the access
-    number, where it is not that of all calls.
+    number, where it is not that of all calls. Who `is_refused` keys nothing more: his keys would reach whoever the
+    switch gives the port of his call next.
     """
 
     number: int
@@ -62,6 +63,7 @@ class PlannedCall:
     stay_ms: int = 0
     then: tuple[str, ...] = ()
     dnis: str = ""
+    is_refused: bool = False
 
     @property
     def destination(self) -> str:
@@ -210,6 +212,8 @@ def _keyed(call: PlannedCall) -> tuple[Keyed, ...]:
     for digits in call.then:
         before = answers[-1]
         answers.append(Keyed(before.after_ms + keying_ms(before.digits) + NEXT_QUESTION_MS + call.think_ms, digits))
+    if call.is_refused:
+        return tuple(answers)
     last = answers[-1]
     destination = Keyed(
         last.after_ms + keying_ms(last.digits) + NEXT_QUESTION_MS + call.think_ms, f"011{call.destination}#"

@@ -104,7 +104,7 @@ def test_a_thousand_secrets_are_written_down_nowhere(
             pin,
             hear_ms=100,
             talk_ms=300 if pin in right else 0,
-            stay_ms=0 if pin in right else 1,
+            is_refused=pin not in right,
         )
         for at, pin in enumerate((*right, *wrong, *at_fault), 1)
     ]
@@ -119,12 +119,7 @@ def test_a_thousand_secrets_are_written_down_nowhere(
         spoiler.execute("ALTER TABLE away RENAME TO wrong_entry")
     wait_for(lambda: gone(observer) == len(healthy) + len(faulty), "all calls are over", 60.0)
     outcomes = Counter(cdr.disposition for cdr in house.cdrs())
-    lost = {cdr.ani: cdr for cdr in house.cdrs() if cdr.disposition != "answered"}
-    slips = [lost[call.line] for call in healthy if call.talk_ms and call.line in lost]
-    # each question has one try here, and what a refused caller still keys reaches whoever has his port next: of a
-    # hundred callers one may be disturbed so, of a few none
-    assert outcomes["answered"] + len(slips) == len(right) + len(persons), outcomes
-    assert len(slips) <= len(healthy) // 100, [house.explain(cdr.call_id).timeline for cdr in slips]
+    assert outcomes["answered"] == len(right) + len(persons), outcomes
     assert house.gateway.log_lines("agi-fault"), "the database failed where a PIN was in hand"
 
     pins = (*right, *wrong, *at_fault)
